@@ -1,0 +1,19 @@
+"""What the notebooks share: one module for each idea, in the order in which data flows.
+
+styles       what captchas look like
+settings     what a run is, and where its files lie
+captchas     text + style + seed  ->  image
+dataset      a folder of images, a manifest, three splits
+records      images  ->  TFRecord shards  ->  batches
+alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
+training     fit, live plot, checkpoints, history, the final score
+reading      image  ->  text, probabilities, confidence
+
+scores       digit and whole-captcha accuracy, Wilson interval
+plots        everything that is drawn
+environment  the checks of notebook 1
+errors       the one family of errors, written to be read
+
+A module imports only from those above it, or `scores`, `plots` and `errors`. Names that begin
+with an underscore are machinery that no lesson opens.
+"""

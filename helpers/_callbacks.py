@@ -1,0 +1,129 @@
+"""Machinery of training: the live plot's points, and a checkpoint after each epoch."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers import _storage, plots
+from helpers._quiet import keras, tf
+from helpers.scores import captcha_accuracy, digit_accuracy
+
+Probe = tuple[np.ndarray, np.ndarray]
+"""Images uint8 [captchas, height, width, 1] and labels int32 [captchas, positions]."""
+
+
+def write_rows(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write `rows` as CSV with a heading, whole or not at all."""
+    with _storage.written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a CSV file of numbers."""
+    with open(path, newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+class LivePlot(keras.callbacks.Callback):
+    """Every few batches: read some training and some held-out captchas, and redraw the figure.
+
+    Both are read as in use, without dropout, so that the two curves can be compared.
+
+    Args:
+        probes: what is read, under "training" and "held out".
+        batch_size: images.
+        every: batches between two points.
+        total_images: where the figure's axis ends.
+    """
+
+    def __init__(self, probes: dict[str, Probe], batch_size: int, every: int, total_images: int) -> None:
+        super().__init__()
+        self.probes, self.batch_size = probes, batch_size
+        self.every, self.total_images = every, total_images
+        self.show: Callable[[Any], None] = plots.live_display()
+        self.points: list[dict[str, float]] = []
+        self.images = self.batch = 0  # trained on before this call; batches in this call
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.read = tf.function(lambda images: tf.argmax(self.model(images, training=False), -1))
+        self.started = time.perf_counter() - (self.points[-1]["seconds"] if self.points else 0.0)
+        if not self.points:
+            self.measure()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batch += 1
+        if self.batch % self.every == 0:
+            self.measure()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.batch % self.every:
+            self.measure()
+
+    def measure(self) -> None:
+        """Add a point to the curves and draw them."""
+        images = self.images + self.batch * self.batch_size
+        point: dict[str, float] = {"images": min(images, self.total_images)}
+        for name, (pictures, labels) in self.probes.items():
+            predicted = self.read(pictures).numpy()
+            point[f"{name} digits"] = digit_accuracy(labels, predicted)
+            point[f"{name} captchas"] = captcha_accuracy(labels, predicted).value
+        point["seconds"] = time.perf_counter() - self.started
+        self.points.append(point)
+        self.show(plots.draw_progress(self.points, self.total_images))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """After each epoch: weights, optimizer and history on disk, so that a stop loses little.
+
+    Args:
+        folder: where the checkpoint lies.
+        fingerprint: what it must agree with to be continued.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, live: LivePlot) -> None:
+        super().__init__()
+        self.folder, self.fingerprint, self.live = folder, fingerprint, live
+        self.rows: list[dict[str, float]] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the checkpoint into `model` if it fits; the number of finished epochs."""
+        path = self.folder / "state.json"
+        if not path.exists():
+            return 0
+        state = _storage.read_json(path, made_by="notebook 04_train_alexnet")
+        if state["fingerprint"] != self.fingerprint:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.folder / state["weights"])
+        self.rows = state["rows"]
+        self.live.points[:] = state["points"]
+        self.live.images = int(state["points"][-1]["images"])
+        return len(self.rows)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = {name.replace("val_", "validation_"): float(v) for name, v in (logs or {}).items()}
+        self.rows.append({"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **logs})
+        weights = f"epoch-{epoch + 1:03d}.weights.h5"
+        with _storage.written_whole(self.folder / weights) as temporary:
+            self.model.save_weights(temporary)
+        state = {
+            "fingerprint": self.fingerprint,
+            "weights": weights,
+            "rows": self.rows,
+            "points": self.live.points,
+        }
+        _storage.write_json(self.folder / "state.json", state)
+        for old in self.folder.glob("epoch-*.weights.h5"):
+            if old.name != weights:
+                old.unlink()

@@ -1,0 +1,103 @@
+"""AlexNet for captchas: batch [batch, height, width, 1] -> logits [batch, positions, classes].
+
+Five convolutions, three overlapping max-pools, two hidden dense layers, and one softmax for each
+position. Sources: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep
+convolutional neural networks"; Krizhevsky 2014, arXiv:1404.5997 (one tower, no LRN).
+"""
+
+from __future__ import annotations
+
+from helpers._quiet import keras
+from helpers.styles import CaptchaStyle
+
+layers = keras.layers
+
+FILTERS = (24, 64, 96, 96, 64)
+DENSE_UNITS = 512
+
+ORIGINAL = {
+    "filters": (64, 192, 384, 384, 256),
+    "dense_units": 4096,
+    "first_stride": 4,
+    "batch_norm": False,
+    "dropout": 0.5,
+    "input_size": (224, 224),
+}
+"""The widths, input size and dropout of 2014: `build_alexnet(style, **ORIGINAL)`."""
+
+
+def convolution(x, name: str, filters: int, kernel: int, stride: int = 1, batch_norm: bool = True):
+    """A convolution, BatchNorm if wanted, and ReLU."""
+    x = layers.Conv2D(
+        filters, kernel, stride, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal", name=name
+    )(x)
+    if batch_norm:
+        x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def max_pool(x, name: str):
+    """An overlapping max-pool: windows of 3x3 pixels, 2 apart."""
+    return layers.MaxPooling2D(3, 2, padding="same", name=name)(x)
+
+
+def build_alexnet(
+    style: CaptchaStyle,
+    filters: tuple[int, int, int, int, int] = FILTERS,
+    dense_units: int = DENSE_UNITS,
+    first_stride: int = 2,
+    batch_norm: bool = True,
+    dropout: float = 0.2,
+    input_size: tuple[int, int] | None = None,
+) -> keras.Model:
+    """An untrained AlexNet that reads captchas of `style`.
+
+    Args:
+        filters: channels of the five convolutions.
+        first_stride: pixels between two windows of the first convolution.
+        input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
+
+    Returns:
+        A model from grey levels 0 to 255, [batch, height, width, 1], to logits
+        [batch, positions, classes]. The last layer starts at zero, so that every class starts out
+        equally likely and the first loss is ln(classes).
+    """
+    images = keras.Input((style.height, style.image_width, 1), name="images")
+    # Each picture gets mean 0 and deviation 1, so that faint captchas are as strong as the others.
+    x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, name="standardise")(images)
+    if input_size:
+        x = layers.Resizing(*input_size, name="stretch")(x)
+
+    x = convolution(x, "conv1", filters[0], 11, first_stride, batch_norm)
+    x = max_pool(x, "pool1")
+    x = convolution(x, "conv2", filters[1], 5, 1, batch_norm)
+    x = max_pool(x, "pool2")
+    x = convolution(x, "conv3", filters[2], 3, 1, batch_norm)
+    x = convolution(x, "conv4", filters[3], 3, 1, batch_norm)
+    x = convolution(x, "conv5", filters[4], 3, 1, batch_norm)
+    x = max_pool(x, "pool3")
+
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("dense1", "dense2"):
+        x = layers.Dense(dense_units, activation="relu", kernel_initializer="he_normal", name=name)(x)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    outputs = style.positions * len(style.classes)
+    x = layers.Dense(outputs, kernel_initializer="zeros", name="dense3")(x)
+    logits = layers.Reshape((style.positions, len(style.classes)), name="logits")(x)
+    return keras.Model(images, logits, name="alexnet")
+
+
+def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
+    """The layers that do the work: (name, output shape without the batch, parameters).
+
+    BatchNorm is counted with its convolution; ReLU, dropout and flattening are left out.
+    """
+    shapes = []
+    for layer in model.layers:
+        parameters, shape = layer.count_params(), tuple(layer.output.shape[1:])
+        if layer.name.endswith("_norm"):
+            name, shape, convolution_parameters = shapes[-1]
+            shapes[-1] = (name, shape, convolution_parameters + parameters)
+        elif not layer.name.endswith(("_relu", "_dropout", "flatten")):
+            shapes.append((layer.name, shape, parameters))
+    return shapes

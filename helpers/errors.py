@@ -1,0 +1,27 @@
+"""The one family of errors: a message says what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class TutorialError(Exception):
+    """Something a learner can put right. In a notebook only the message is shown."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints instead of the stack: one readable line."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StyleError(TutorialError):
+    """A captcha style, or a text, that cannot be drawn."""
+
+
+class SettingsError(TutorialError):
+    """A setting or an experiment name that cannot be used."""
+
+
+class StepError(TutorialError):
+    """A step found the one before it missing, incomplete or made differently."""
+
+
+class ImageError(TutorialError):
+    """An image file that cannot be read."""

@@ -1,0 +1,190 @@
+"""Image -> text, probabilities, confidence: the trained network in use."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from helpers._quiet import keras, tf
+from helpers._storage import read_json, short
+from helpers.captchas import to_grey
+from helpers.dataset import open_image
+from helpers.errors import ImageError, StepError
+from helpers.settings import Settings, load_settings
+from helpers.styles import CaptchaStyle
+from helpers.training import STYLE_MEMBER
+
+NOTEBOOK = "notebook 04_train_alexnet"
+BATCH_SIZE = 256  # images
+ImageLike = str | Path | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network read in one picture.
+
+    Attributes:
+        text: the most probable text.
+        confidence: probability that the whole text is right, 0 to 1: the product over the positions.
+        probabilities: of each class at each position, float32 [positions, classes].
+        error: why the picture could not be read, else None.
+    """
+
+    text: str
+    confidence: float
+    probabilities: np.ndarray
+    error: str | None = None
+
+
+def fit_to_style(image: Image.Image, style: CaptchaStyle) -> np.ndarray:
+    """A picture of any mode and size as the network needs it, uint8 [height, width].
+
+    Transparency is laid over white. Another size is scaled to fit, its proportions kept, and the
+    rest is filled with the picture's own background, the median of its border.
+    """
+    if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or more
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((values / (257 if values.max() > 255 else 1)).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    grey = to_grey(image)
+    height, width = style.height, style.image_width
+    if grey.shape == (height, width):
+        return grey
+
+    scale = min(height / grey.shape[0], width / grey.shape[1])
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    fitted = Image.new("L", (width, height), int(np.median(border)))
+    fitted.paste(
+        Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC),
+        ((width - size[0]) // 2, (height - size[1]) // 2),
+    )
+    return np.asarray(fitted)
+
+
+def to_picture(image: ImageLike) -> Image.Image:
+    """A path, a picture or a uint8 array [height, width] or [height, width, 1, 3 or 4] as a picture.
+
+    Raises:
+        ImageError: it is none of these, or holds no picture.
+    """
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, (str, Path)):
+        return open_image(image)
+    if isinstance(image, np.ndarray):
+        if image.ndim == 3 and image.shape[2] == 1:
+            image = image[:, :, 0]
+        good_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
+        if image.dtype == np.uint8 and good_shape and image.size:
+            return Image.fromarray(image)
+        raise ImageError(
+            f"An array of {image.dtype} {list(image.shape)} is no picture. "
+            "Give uint8 values, [height, width] or [height, width, channels]."
+        )
+    raise ImageError(f"A {type(image).__name__} is no picture. Give a path, a PIL image or a uint8 array.")
+
+
+class Reader:
+    """A trained network that reads captchas.
+
+    Args:
+        model: from grey levels [batch, height, width, 1] to logits [batch, positions, classes].
+        style: what it was trained to read.
+    """
+
+    def __init__(self, model: keras.Model, style: CaptchaStyle) -> None:
+        self.model, self.style = model, style
+        pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
+        self._probabilities = tf.function(
+            lambda images: tf.nn.softmax(model(images, training=False)), input_signature=[pictures]
+        )
+
+    @classmethod
+    def load(cls, experiment_or_path: str | Path) -> Reader:
+        """The trained network of an experiment, by its name or the path of its model.keras.
+
+        Raises:
+            StepError: there is none, or the file is not one of ours.
+        """
+        is_path = isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")
+        path = Path(experiment_or_path) if is_path else load_settings(experiment_or_path).model_path
+        if not path.is_file():
+            raise StepError(f"There is no trained network {short(path)}. Run {NOTEBOOK} first.")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                fields = json.loads(archive.read(STYLE_MEMBER))
+            model = keras.models.load_model(path, compile=False)
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as reason:
+            raise StepError(
+                f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
+            ) from None
+        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False))
+
+    def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
+        """Read one picture or many, each a path, a PIL image or a uint8 array of any size.
+
+        Args:
+            errors: "raise" at the first picture that cannot be read, or "collect": go on, and
+                give that one an empty text, confidence 0 and its `error`.
+
+        Returns:
+            One Reading for each picture, in order.
+
+        Raises:
+            ImageError: a file or an array that is no picture, by its name.
+        """
+        if errors not in ("raise", "collect"):
+            raise ValueError(f"errors: '{errors}' must be 'raise' or 'collect'.")
+        one = isinstance(images, (str, Path, Image.Image)) or _is_one_array(images)
+        images = [images] if one else list(images)
+        readings: list[Reading] = []
+        for start in range(0, len(images), BATCH_SIZE):
+            readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
+        return readings
+
+    def _read_batch(self, images: list[ImageLike], errors: str) -> list[Reading]:
+        failed: dict[int, str] = {}
+        pictures = np.full((len(images), self.style.height, self.style.image_width, 1), 255, np.uint8)
+        for index, image in enumerate(images):
+            try:
+                pictures[index, :, :, 0] = fit_to_style(to_picture(image), self.style)
+            except ImageError as reason:
+                if errors == "raise":
+                    raise
+                failed[index] = str(reason)
+        probabilities = self._probabilities(pictures).numpy()
+        return [
+            Reading("", 0.0, np.full_like(one, 1 / one.shape[1]), failed[index])
+            if index in failed
+            else Reading(
+                text=self.style.labels_to_text(one.argmax(axis=-1)),
+                confidence=float(one.max(axis=-1).prod()),
+                probabilities=one,
+            )
+            for index, one in enumerate(probabilities)
+        ]
+
+
+def _is_one_array(images: object) -> bool:
+    """Whether this is one picture, not a batch [batch, height, width] or [batch, ..., channels]."""
+    if not isinstance(images, np.ndarray):
+        return False
+    return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+
+
+def compare_experiments(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Experiment -> what its metrics.json holds, best first, for all beside this one that have one."""
+    metrics = {
+        path.parent.name: read_json(path, made_by=NOTEBOOK) for path in settings.folder.parent.glob("*/metrics.json")
+    }
+    return dict(sorted(metrics.items(), key=lambda item: -item[1]["captcha_accuracy"]))

@@ -1,0 +1,83 @@
+"""How good a reading is. Knows arrays only: labels and predictions [captchas, positions]."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Proportion(NamedTuple):
+    """A share with its count and its 95 % interval, all between 0 and 1."""
+
+    right: int
+    count: int
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        decimals = 2 if self.high - self.low < 0.002 else 1
+        share = f"{100 * self.value:.{decimals}f} %"
+        interval = f"{100 * self.low:.{decimals}f}–{100 * self.high:.{decimals}f}"
+        return f"{share} ({self.right:,} of {self.count:,}; 95 % interval {interval})"
+
+
+def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, 95 % for the default z.
+
+    Unlike the textbook "p ± 1.96 standard errors" it stays inside 0 to 1 and keeps a width when
+    every answer was right. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+
+    Raises:
+        ValueError: count below 1, or right outside 0 to count.
+    """
+    if count < 1 or not 0 <= right <= count:
+        raise ValueError(f"{right} right of {count} is no proportion.")
+    share = right / count
+    scale = 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / scale
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale
+    low = 0.0 if right == 0 else max(0.0, centre - half)
+    high = 1.0 if right == count else min(1.0, centre + half)
+    return low, high
+
+
+def proportion(right: int, count: int) -> Proportion:
+    """A count of right answers with its share and Wilson interval."""
+    low, high = wilson_interval(right, count)
+    return Proportion(right, count, right / count, low, high)
+
+
+def digit_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The share of positions that were read right, 0 to 1."""
+    return float((_same_shape(labels, predicted) == predicted).mean())
+
+
+def captcha_accuracy(labels: np.ndarray, predicted: np.ndarray) -> Proportion:
+    """The share of captchas with every position right: whole-captcha accuracy."""
+    right = (_same_shape(labels, predicted) == predicted).all(axis=1)
+    return proportion(int(right.sum()), len(right))
+
+
+def position_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """The share read right at each position, [positions]."""
+    return (_same_shape(labels, predicted) == predicted).mean(axis=0)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [positions, true class, read class]."""
+    labels = _same_shape(labels, predicted)
+    counts = np.zeros((labels.shape[1], classes, classes), dtype=int)
+    for position in range(labels.shape[1]):
+        np.add.at(counts[position], (labels[:, position], predicted[:, position]), 1)
+    return counts
+
+
+def _same_shape(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """`labels`, if both are [captchas, positions] of the same shape with at least one captcha."""
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.shape != np.shape(predicted) or not len(labels):
+        raise ValueError(f"Cannot compare labels {labels.shape} with predictions {np.shape(predicted)}.")
+    return labels

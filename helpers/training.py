@@ -1,0 +1,210 @@
+"""Fit the network with a live plot, stop and continue, save it, and score it on the test split."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers import _storage
+from helpers._callbacks import Checkpoint, LivePlot, Probe, write_rows
+from helpers._quiet import keras, tf
+from helpers.dataset import read_manifest
+from helpers.errors import TutorialError
+from helpers.records import load_batches
+from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
+from helpers.settings import Settings
+
+STYLE_MEMBER = "captcha_style.json"
+"""Under this name model.keras, which is a zip file, carries the style that it reads."""
+
+SHIFT_X, SHIFT_Y = 8, 4  # pixels
+PROBE_SIZE = 512  # captchas
+LIVE_POINTS = 60  # on the whole curve
+
+
+class TrainingStopped(TutorialError):
+    """Training was interrupted; what was finished is on disk."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went.
+
+    Attributes:
+        rows: one for each epoch: seconds, loss and accuracies, as in history.csv.
+        points: one every few batches: accuracies on the probes, as in progress.csv.
+    """
+
+    rows: list[dict[str, float]]
+    points: list[dict[str, float]]
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training and validating."""
+        return sum(row["seconds"] for row in self.rows)
+
+
+@keras.saving.register_keras_serializable(package="captcha")
+def whole_captcha(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """1.0 for each captcha with every position right, else 0.0: [batch]."""
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
+    return tf.cast(tf.reduce_all(right, axis=-1), tf.float32)
+
+
+def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Move a batch by up to 8 pixels across and 4 down; its mirrored edge fills the gap.
+
+    Each epoch then shows the same captchas in other places, as if there were more of them.
+    """
+    height, width = images.shape[1], images.shape[2]
+    padded = tf.pad(images, [[0, 0], [SHIFT_Y, SHIFT_Y], [SHIFT_X, SHIFT_X], [0, 0]], "SYMMETRIC")
+    top = tf.random.uniform([], 0, 2 * SHIFT_Y + 1, tf.int32)
+    left = tf.random.uniform([], 0, 2 * SHIFT_X + 1, tf.int32)
+    return padded[:, top : top + height, left : left + width], labels
+
+
+def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Up for the first tenth of all steps, then down to nearly nothing along a cosine.
+
+    Source: Smith and Topin 2017, arXiv:1708.07120 (one cycle).
+    """
+    steps = settings.epochs * -(-settings.train_count // settings.batch_size)
+    warm_up = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / 20,
+        warmup_target=settings.learning_rate,
+        warmup_steps=warm_up,
+        decay_steps=max(1, steps - warm_up),
+        alpha=0.002,
+    )
+
+
+def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
+    """Give `model` its loss, its optimizer (AdamW, one cycle) and both accuracies."""
+    model.compile(
+        optimizer=keras.optimizers.AdamW(learning_rate_schedule(settings), weight_decay=0.004),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy"),
+            keras.metrics.MeanMetricWrapper(whole_captcha, name="captcha_accuracy"),
+        ],
+    )
+    return model
+
+
+def first_captchas(settings: Settings, split: str, count: int) -> Probe:
+    """The first captchas of a split: images [count, height, width, 1], labels [count, positions]."""
+    images, labels = next(iter(load_batches(settings, split, batch_size=count)))
+    return images.numpy(), labels.numpy()
+
+
+def train(model: keras.Model, settings: Settings, until: int | None = None) -> Training:
+    """Train a compiled model, with a live plot; go on where an earlier call stopped.
+
+    After each epoch a checkpoint is on disk. A call with the same images, settings and network
+    continues from it; with any other it begins anew.
+
+    Args:
+        until: stop after this epoch; None trains all of settings.epochs.
+
+    Raises:
+        StepError: the records are missing, damaged, or of another style.
+        TrainingStopped: the kernel was interrupted.
+    """
+    steps = -(-settings.train_count // settings.batch_size)
+    live = LivePlot(
+        probes={
+            "training": first_captchas(settings, "train", PROBE_SIZE),
+            "held out": first_captchas(settings, "validation", PROBE_SIZE),
+        },
+        batch_size=settings.batch_size,
+        every=max(20, settings.epochs * steps // LIVE_POINTS),
+        total_images=settings.epochs * settings.train_count,
+    )
+    checkpoint = Checkpoint(settings.folder / "checkpoint", _fingerprint(model, settings), live)
+    finished = checkpoint.restore(model)
+    keras.utils.set_random_seed(settings.seed + finished)
+    batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
+    batches = batches.map(shift_batch).prefetch(tf.data.AUTOTUNE)
+    until = min(until or settings.epochs, settings.epochs)
+    try:
+        if finished < until:
+            model.fit(
+                batches,
+                validation_data=load_batches(settings, "validation", batch_size=250),
+                initial_epoch=finished,
+                epochs=until,
+                shuffle=False,  # the pipeline shuffles
+                verbose=0,
+                callbacks=[live, checkpoint],
+            )
+    except KeyboardInterrupt:
+        raise TrainingStopped(
+            f"Stopped in epoch {len(checkpoint.rows) + 1}; {len(checkpoint.rows)} finished epochs are kept. "
+            "Run this cell again to go on."
+        ) from None
+    training = Training(checkpoint.rows, live.points)
+    if len(training.rows) == settings.epochs:
+        write_rows(settings.history_path, training.rows)
+        write_rows(settings.folder / "progress.csv", training.points)
+    return training
+
+
+def _fingerprint(model: keras.Model, settings: Settings) -> str:
+    """What a checkpoint depends on: images, network, and how it is trained."""
+    return _storage.text_digest(
+        _storage.to_json(
+            {
+                "images": read_manifest(settings)["images_digest"],
+                "network": model.to_json(),
+                "training": [settings.epochs, settings.batch_size, settings.learning_rate, settings.seed],
+            }
+        )
+    )
+
+
+def save_model(model: keras.Model, settings: Settings) -> None:
+    """Write model.keras with the style that it reads; the checkpoint is no longer needed."""
+    with _storage.written_whole(settings.model_path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(STYLE_MEMBER, _storage.to_json(settings.style.to_dict()))
+    shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
+
+
+def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predicted classes of a whole split, both [captchas, positions]."""
+    read = tf.function(lambda images: tf.argmax(model(images, training=False), axis=-1))
+    labels, predicted = [], []
+    for images, truth in load_batches(settings, split, batch_size=250):
+        labels.append(truth.numpy())
+        predicted.append(read(images).numpy())
+    return np.concatenate(labels), np.concatenate(predicted)
+
+
+def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
+    """Whole-captcha accuracy on the test split, also written to metrics.json.
+
+    Call it once, at the end: whoever chooses by the test split no longer has one.
+    """
+    labels, predicted = predict_split(model, settings, "test")
+    score = captcha_accuracy(labels, predicted)
+    metrics = {
+        "captcha_accuracy": score.value,
+        "captcha_accuracy_low": score.low,
+        "captcha_accuracy_high": score.high,
+        "captchas_right": score.right,
+        "digit_accuracy": digit_accuracy(labels, predicted),
+        "test_count": score.count,
+        "train_seconds": round(training.seconds, 1),
+        "train_images": settings.train_count,
+        "epochs": settings.epochs,
+        "parameters": model.count_params(),
+        "model_digest": _storage.file_digest(settings.model_path),
+        "versions": _storage.package_versions("tensorflow", "keras", "captcha", "pillow"),
+    }
+    _storage.write_json(settings.metrics_path, metrics)
+    return score
