@@ -21,24 +21,27 @@ ORIGINAL = {
     "first_stride": 4,
     "batch_norm": False,
     "dropout": 0.5,
+    "padding": "valid",
     "input_size": (224, 224),
 }
 """The widths, input size and dropout of 2014: `build_alexnet(style, **ORIGINAL)`."""
 
 
-def convolution(x, name: str, filters: int, kernel: int, stride: int = 1, batch_norm: bool = True):
+def convolution(
+    x, name: str, filters: int, kernel: int, stride: int = 1, batch_norm: bool = True, padding: str = "same"
+):
     """A convolution, BatchNorm if wanted, and ReLU."""
     x = layers.Conv2D(
-        filters, kernel, stride, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal", name=name
+        filters, kernel, stride, padding=padding, use_bias=not batch_norm, kernel_initializer="he_normal", name=name
     )(x)
     if batch_norm:
         x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def max_pool(x, name: str):
+def max_pool(x, name: str, padding: str):
     """An overlapping max-pool: windows of 3x3 pixels, 2 apart."""
-    return layers.MaxPooling2D(3, 2, padding="same", name=name)(x)
+    return layers.MaxPooling2D(3, 2, padding=padding, name=name)(x)
 
 
 def build_alexnet(
@@ -48,6 +51,7 @@ def build_alexnet(
     first_stride: int = 2,
     batch_norm: bool = True,
     dropout: float = 0.2,
+    padding: str = "same",
     input_size: tuple[int, int] | None = None,
 ) -> keras.Model:
     """An untrained AlexNet that reads captchas of `style`.
@@ -55,6 +59,7 @@ def build_alexnet(
     Args:
         filters: channels of the five convolutions.
         first_stride: pixels between two windows of the first convolution.
+        padding: of the first convolution and the pools; "same" lets windows reach over the edge.
         input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
 
     Returns:
@@ -68,14 +73,14 @@ def build_alexnet(
     if input_size:
         x = layers.Resizing(*input_size, name="stretch")(x)
 
-    x = convolution(x, "conv1", filters[0], 11, first_stride, batch_norm)
-    x = max_pool(x, "pool1")
+    x = convolution(x, "conv1", filters[0], 11, first_stride, batch_norm, padding)
+    x = max_pool(x, "pool1", padding)
     x = convolution(x, "conv2", filters[1], 5, 1, batch_norm)
-    x = max_pool(x, "pool2")
+    x = max_pool(x, "pool2", padding)
     x = convolution(x, "conv3", filters[2], 3, 1, batch_norm)
     x = convolution(x, "conv4", filters[3], 3, 1, batch_norm)
     x = convolution(x, "conv5", filters[4], 3, 1, batch_norm)
-    x = max_pool(x, "pool3")
+    x = max_pool(x, "pool3", padding)
 
     x = layers.Flatten(name="flatten")(x)
     for name in ("dense1", "dense2"):
@@ -90,7 +95,7 @@ def build_alexnet(
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
     """The layers that do the work: (name, output shape without the batch, parameters).
 
-    BatchNorm is counted with its convolution; ReLU, dropout and flattening are left out.
+    BatchNorm is counted with its convolution; Layers that only rescale or reorder are left out.
     """
     shapes = []
     for layer in model.layers:
@@ -98,6 +103,6 @@ def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
         if layer.name.endswith("_norm"):
             name, shape, convolution_parameters = shapes[-1]
             shapes[-1] = (name, shape, convolution_parameters + parameters)
-        elif not layer.name.endswith(("_relu", "_dropout", "flatten")):
+        elif not layer.name.endswith(("_relu", "_dropout", "flatten", "standardise")):
             shapes.append((layer.name, shape, parameters))
     return shapes

@@ -124,7 +124,7 @@ def class_balance(counts: np.ndarray, classes: str, ax: Axes | None = None) -> A
     ax.set_xlabel("character")
     ax.set_ylabel("captchas")
     ax.set_title(f"Each character about equally often at each position ({total:,.0f} captchas)")
-    ax.legend(fontsize=8, ncols=3, loc="lower center")
+    ax.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
     return ax
 
 
@@ -144,6 +144,7 @@ def horizontal_bars(
     if ax is None:
         _, ax = new_axes(7.5, 0.45 * len(values) + 1.3)
     names = list(values)
+    ends = [*values.values(), *(high for _, high in (intervals or {}).values())]
     ax.barh(names, list(values.values()), color=BLUE, height=0.6)
     for index, name in enumerate(names):
         end = values[name]
@@ -151,10 +152,11 @@ def horizontal_bars(
             low, high = intervals[name]
             ax.plot([low, high], [index, index], color="black", linewidth=1.5)
             end = max(end, high)
-        ax.annotate(f" {values[name]:,.4g}{unit}", (end, index), va="center", fontsize=9,
+        value = f"{values[name]:,.0f}" if values[name] >= 100 and not unit else f"{values[name]:.3g}"
+        ax.annotate(f" {value}{unit}", (end, index), va="center", fontsize=9,
                     textcoords="offset points", xytext=(2, 0))  # fmt: skip
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.18 * max([*values.values(), 1e-9]))
+    ax.set_xlim(0, 1.18 * max([*ends, 1e-9]))
     ax.set_xlabel(xlabel)
     ax.set_title(title)
     return ax
@@ -193,7 +195,7 @@ def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None 
         layers: (name, output shape without the batch, parameters).
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(10, 3.5), layout="constrained")
+        _, ax = plt.subplots(figsize=(11, 3.4), layout="constrained")
     tallest = max(shape[0] for _, shape, _ in layers if len(shape) == 3)
     x = 0.0
     for name, shape, parameters in layers:
@@ -207,9 +209,9 @@ def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None 
         ax.text(x + width / 2, height / 2 + 0.12, name.replace(" ", "\n"), ha="center", va="bottom", fontsize=9)
         label = "×".join(map(str, shape)) + (f"\n{parameters:,}" if parameters else "")
         ax.text(x + width / 2, -height / 2 - 0.12, label, ha="center", va="top", fontsize=8, color="#444444")
-        x += width + 0.62
+        x += width + 0.85
     ax.set_xlim(-0.4, x - 0.2)
-    ax.set_ylim(-1.75, 1.85)
+    ax.set_ylim(-1.6, 1.4)
     ax.set_axis_off()
     ax.set_title("Each layer with the shape it hands on, [height × width × channels], and its parameters", fontsize=10)
     return ax
@@ -264,7 +266,7 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, clas
         f"{last['images']:,.0f} of {total_images:,} images, {last['seconds']:.0f} s: "
         f"{100 * last['held out captchas']:.1f} % of held-out captchas whole"
     )
-    ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.14))
+    ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
     return fig
 
 

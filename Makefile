@@ -1,0 +1,41 @@
+# Each of these works on a fresh machine: it first makes .venv and installs what is pinned.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: run test lab notebooks lint clean help
+.DEFAULT_GOAL := help
+
+help:  ## show these lines
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
+
+.venv/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+run: .venv/.installed  ## execute the five notebooks on the full profile and print the held-out accuracy
+	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run run
+
+test: .venv/.installed  ## unit tests, and every notebook on the quick profile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+
+lab: .venv/.installed  ## open JupyterLab on notebook 1
+	$(BIN)/jupyter lab notebooks/01_check_environment.ipynb
+
+notebooks: .venv/.installed  ## execute the committed notebooks again, in place, on the full profile
+	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run refresh
+
+lint: .venv/.installed  ## repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## delete generated data, after showing what and how large
+	@test -d .venv && $(BIN)/python -m helpers._run clean || echo "Nothing was set up yet."
