@@ -1,0 +1,243 @@
+"""The notebooks' own rules: shape, language, stored outputs, stamps, links."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers import _run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+NUMBERED = _run.numbered_notebooks()
+SOLUTIONS = _run.solution_notebooks()
+EVERY = NUMBERED + SOLUTIONS
+CHECKED = "nbval-check-output"
+MOST_LINES = 20  # of a code cell
+MOST_BYTES = 2_000_000
+
+# Which cells nbval compares, by their first line: what does not depend on profile or machine.
+CHECKED_CELLS = {
+    "01_check_environment": [
+        "image.size",
+        "hashlib.sha256(image.tobytes()).hexdigest()[:16]",
+        'f"{len(style.alphabet) ** style.max_length:,} texts"',
+        'f"{build_alexnet(style).count_params():,} parameters"',
+    ],
+    "02_generate_captchas": [
+        "random.seed(1)",
+        'first, second, other = draw_seeded("5020", 1), draw_seeded("5020", 1), draw_seeded("5020", 2)',
+        'image = draw_captcha("5020", CaptchaStyle(), seed=1)',
+        "CaptchaStyle().to_dict()",
+        'moved = draw_captcha("4728", CaptchaStyle(offset_x=(20, 24), offset_y=(10, 16)), seed=7)',
+        "list(PRESETS)",
+        '{text: split_of(text) for text in ["0000", "0005", "5020", "4728", "9999"]}',
+        'Counter(split_of(f"{number:04d}") for number in range(10_000))',
+        '{"same digest": generate(settings)["images_digest"] == manifest["images_digest"]}',
+        "texts = {split: {image.text for image in images[split]} for split in SPLITS}",
+        "files = {split: {hashlib.sha256(i.path.read_bytes()).digest() for i in images[split]} for split in SPLITS}",
+    ],
+    "03_write_tfrecords": [
+        '{"shape [height, width]": grey.shape, "type": str(grey.dtype), "bytes": grey.nbytes}',
+        "example = records.to_example(grey, first.text, style)",
+        "serialized = example.SerializeToString()",
+        'length, checksum = struct.unpack("<QI", record[:12])',
+        "images, labels = records.parse_batch(tf.constant([serialized]), style)",
+        "{split: count_differences(split) for split in SPLITS}",
+        'batches = records.load_batches(settings, "train", batch_size=64, shuffle=True)',
+        "flipped = bytearray(good)",
+        "count_records(good[: 3 * size])",
+    ],
+    "04_train_alexnet": [
+        "for name, shape, parameters in layer_shapes(model):",
+        "original = build_alexnet(style, **ORIGINAL)",
+        "logits = model(images)",
+        "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        "str(scores.proportion(10, 10))",
+    ],
+    "05_read_captchas": [
+        "first = readings[0]",
+        "best = first.probabilities.max(axis=1)",
+        "for right, count in [(99, 100), (990, 1_000), (9_900, 10_000)]:",
+    ],
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPOSITORY / "notebooks").with_suffix("").as_posix()
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def cells(path: Path, kind: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in read(path).cells if cell.cell_type == kind]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(cell.source for cell in cells(path, "markdown"))
+
+
+def outputs_as_text(path: Path) -> str:
+    found = []
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            found.append(output.get("text", ""))
+            found += [str(value) for mime, value in output.get("data", {}).items() if not mime.startswith("image")]
+            found += output.get("traceback", [])
+    return "\n".join(found)
+
+
+numbered = pytest.mark.parametrize("path", NUMBERED, ids=name_of)
+every = pytest.mark.parametrize("path", EVERY, ids=name_of)
+
+
+def test_there_are_five_and_each_has_solutions():
+    assert [path.name[:2] for path in NUMBERED] == ["01", "02", "03", "04", "05"]
+    assert [path.name for path in SOLUTIONS] == [path.name for path in NUMBERED]
+
+
+@numbered
+def test_begins_and_ends_as_a_lesson(path):
+    source = cells(path, "markdown")[0].source
+    assert re.match(r"# [A-Z][^\n]+\n\n> [^\n]+\n\n!\[[^\]]+\]\(pictures/", source)
+    for part in ("**What you'll do:**", "**What you'll learn:**", "**What you'll need:**"):
+        assert part in source
+    headings = re.findall(r"^#{1,6} .+$", prose(path), flags=re.MULTILINE)
+    assert [heading for heading in headings if heading.startswith("# ")] == headings[:1]
+    assert headings.count("## Setup") == 1
+    assert headings[-3:] == ["## Summary", "## Exercises", "## Further reading"]
+    assert len(re.findall(r"^\d\. ", prose(path).split("## Exercises")[1], flags=re.MULTILINE)) >= 2
+
+
+@numbered
+def test_has_more_text_than_code(path):
+    code = cells(path, "code")
+    assert len(cells(path, "markdown")) >= 0.5 * len(code)
+    lines = [len(cell.source.splitlines()) for cell in code]
+    assert statistics.median(lines) <= 6
+    assert len(prose(path).split()) > 3 * sum(lines)
+
+
+@every
+def test_cells_are_short(path):
+    for cell in cells(path, "code"):
+        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+
+
+@every
+def test_speaks_plainly(path):
+    assert not re.findall(r"\b(just|simply|easily|obviously|of course)\b", prose(path), flags=re.IGNORECASE)
+
+
+@numbered
+def test_links_lead_back_and_forth(path):
+    index = NUMBERED.index(path)
+    for cell in (cells(path, "markdown")[0], cells(path, "markdown")[-1]):
+        for neighbour in NUMBERED[max(0, index - 1) : index] + NUMBERED[index + 1 : index + 2]:
+            assert f"({neighbour.name})" in cell.source
+        assert "(../README.md)" in cell.source
+
+
+@pytest.mark.parametrize("path", [*EVERY, REPOSITORY / "README.md"], ids=lambda path: path.name)
+def test_relative_links_exist(path):
+    text = path.read_text(encoding="utf-8") if path.suffix == ".md" else prose(path)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#", "attachment:"))]
+    assert links
+    for link in links:
+        assert (path.parent / link.split("#")[0]).exists(), link
+
+
+@every
+def test_was_executed_in_order_without_errors(path):
+    code = cells(path, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    for cell in code:
+        failed = [output for output in cell.outputs if output.output_type == "error"]
+        assert bool(failed) == ("raises-exception" in tags(cell)), cell.source
+
+
+@every
+def test_outputs_are_clean(path):
+    text = outputs_as_text(path)
+    for unwanted in ("Warning", "WARNING", "I0000", "E0000", "oneDNN", "cuda", "%|", "\r"):
+        assert unwanted not in text.replace("100%|", "")
+    assert not re.findall(r"(?<![\w.])/(?:home|root|tmp|work|usr|var|Users)/", text)
+    streams = {o.name for cell in cells(path, "code") for o in cell.outputs if o.output_type == "stream"}
+    assert streams <= {"stdout"}
+    assert path.stat().st_size < MOST_BYTES
+
+
+@every
+def test_outputs_come_from_a_full_run_of_this_code(path):
+    assert read(path).metadata.get(_run.STAMP) == _run.stamp(read(path), "full"), "run: make notebooks"
+
+
+@numbered
+def test_checked_cells_are_really_checked(path):
+    checked = [cell for cell in cells(path, "code") if CHECKED in tags(cell)]
+    assert [cell.source.splitlines()[0] for cell in checked] == CHECKED_CELLS[path.stem]
+    for cell in checked:  # nbval skips a cell without a count, and cannot compare pictures
+        assert cell.execution_count and cell.outputs
+        assert all("image/png" not in output.get("data", {}) for output in cell.outputs)
+
+
+@pytest.mark.parametrize("spoil", [False, True], ids=["as stored", "spoiled"])
+def test_a_spoiled_output_turns_nbval_red(tmp_path, spoil):
+    notebook = read(REPOSITORY / "notebooks" / "02_generate_captchas.ipynb")
+    first = next(i for i, cell in enumerate(notebook.cells) if CHECKED in tags(cell))
+    notebook.cells = [cell for cell in notebook.cells[: first + 1] if cell.cell_type == "code"]
+    if spoil:
+        notebook.cells[-1].outputs[0].data["text/plain"] = "True"
+    nbformat.write(notebook, tmp_path / "spoiled.ipynb")
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    result = subprocess.run([*command, tmp_path], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == int(spoil), result.stdout
+
+
+def test_readme_tells_the_committed_result():
+    line = re.search(r"whole-captcha accuracy (.+)", outputs_as_text(NUMBERED[3])).group(1)
+    assert line in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_names_every_helper():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for path in (REPOSITORY / "helpers").glob("[a-z]*.py"):
+        assert f"`{path.stem}`" in text, path.stem
+
+
+def test_progress_bars_keep_their_last_state():
+    output = nbformat.v4.new_output("stream", name="stdout", text="  0%|\r 50%|\r100%|##|\ndone\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+    _run.collapse_progress(notebook)
+    assert notebook.cells[0].outputs[0].text == "100%|##|\ndone\n"
+
+
+def test_stamp_depends_on_the_code():
+    notebook = read(NUMBERED[0])
+    before = _run.stamp(notebook, "full")
+    notebook.cells[-1].source += " more prose"
+    assert _run.stamp(notebook, "full") == before
+    next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\n1"
+    assert _run.stamp(notebook, "full")["sources"] != before["sources"]
+
+
+def test_execute_keeps_the_outputs_of_a_failing_notebook(tmp_path, capsys):
+    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in ("6 * 7", "1 / 0")])
+    nbformat.write(source, tmp_path / "broken.ipynb")
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        _run.execute(tmp_path / "broken.ipynb", tmp_path / "copy.ipynb", "quick")
+    copy = read(tmp_path / "copy.ipynb")
+    assert copy.cells[0].outputs[0].data["text/plain"] == "42"
+    assert _run.STAMP not in copy.metadata
+    assert "broken" in capsys.readouterr().out
