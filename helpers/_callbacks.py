@@ -52,6 +52,11 @@ class LivePlot(keras.callbacks.Callback):
         self.points: list[dict[str, float]] = []
         self.images = self.batch = 0  # trained on before this call; batches in this call
 
+    @property
+    def images_seen(self) -> int:
+        """Training images so far; the last batch of an epoch counts as a whole one."""
+        return min(self.images + self.batch * self.batch_size, self.total_images)
+
     def on_train_begin(self, logs: Any = None) -> None:
         self.read = tf.function(lambda images: tf.argmax(self.model(images, training=False), -1))
         self.started = time.perf_counter() - (self.points[-1]["seconds"] if self.points else 0.0)
@@ -69,8 +74,7 @@ class LivePlot(keras.callbacks.Callback):
 
     def measure(self) -> None:
         """Add a point to the curves and draw them."""
-        images = self.images + self.batch * self.batch_size
-        point: dict[str, float] = {"images": min(images, self.total_images)}
+        point: dict[str, float] = {"images": self.images_seen}
         for name, (pictures, labels) in self.probes.items():
             predicted = self.read(pictures).numpy()
             point[f"{name} digits"] = digit_accuracy(labels, predicted)
@@ -105,7 +109,7 @@ class Checkpoint(keras.callbacks.Callback):
         model.load_weights(self.folder / state["weights"])
         self.rows = state["rows"]
         self.live.points[:] = state["points"]
-        self.live.images = int(state["points"][-1]["images"])
+        self.live.images = state["images"]
         return len(self.rows)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -122,6 +126,7 @@ class Checkpoint(keras.callbacks.Callback):
             "weights": weights,
             "rows": self.rows,
             "points": self.live.points,
+            "images": self.live.images_seen,
         }
         _storage.write_json(self.folder / "state.json", state)
         for old in self.folder.glob("epoch-*.weights.h5"):

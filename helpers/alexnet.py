@@ -7,6 +7,8 @@ convolutional neural networks"; Krizhevsky 2014, arXiv:1404.5997 (one tower, no 
 
 from __future__ import annotations
 
+import functools
+
 from helpers._quiet import keras
 from helpers.styles import CaptchaStyle
 
@@ -28,20 +30,37 @@ ORIGINAL = {
 
 
 def convolution(
-    x, name: str, filters: int, kernel: int, stride: int = 1, batch_norm: bool = True, padding: str = "same"
+    x,
+    name: str,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    padding: str = "same",
+    pool: str = "",
+    pool_padding: str = "same",
+    batch_norm: bool = True,
 ):
-    """A convolution, BatchNorm if wanted, and ReLU."""
+    """A convolution, an overlapping max-pool (3x3, 2 apart) if it gets a name, BatchNorm, and ReLU.
+
+    AlexNet pools after ReLU. The largest of several values is the same before and after ReLU, and
+    pooling first leaves the layers behind it a quarter of the work.
+    """
     x = layers.Conv2D(
         filters, kernel, stride, padding=padding, use_bias=not batch_norm, kernel_initializer="he_normal", name=name
     )(x)
+    if pool:
+        x = layers.MaxPooling2D(3, 2, padding=pool_padding, name=pool)(x)
     if batch_norm:
         x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def max_pool(x, name: str, padding: str):
-    """An overlapping max-pool: windows of 3x3 pixels, 2 apart."""
-    return layers.MaxPooling2D(3, 2, padding=padding, name=name)(x)
+def dense(x, name: str, units: int, batch_norm: bool):
+    """A hidden dense layer: like `convolution`, but every value sees every other."""
+    x = layers.Dense(units, use_bias=not batch_norm, kernel_initializer="he_normal", name=name)(x)
+    if batch_norm:
+        x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def build_alexnet(
@@ -73,18 +92,16 @@ def build_alexnet(
     if input_size:
         x = layers.Resizing(*input_size, name="stretch")(x)
 
-    x = convolution(x, "conv1", filters[0], 11, first_stride, batch_norm, padding)
-    x = max_pool(x, "pool1", padding)
-    x = convolution(x, "conv2", filters[1], 5, 1, batch_norm)
-    x = max_pool(x, "pool2", padding)
-    x = convolution(x, "conv3", filters[2], 3, 1, batch_norm)
-    x = convolution(x, "conv4", filters[3], 3, 1, batch_norm)
-    x = convolution(x, "conv5", filters[4], 3, 1, batch_norm)
-    x = max_pool(x, "pool3", padding)
+    block = functools.partial(convolution, batch_norm=batch_norm, pool_padding=padding)
+    x = block(x, "conv1", filters[0], kernel=11, stride=first_stride, padding=padding, pool="pool1")
+    x = block(x, "conv2", filters[1], kernel=5, pool="pool2")
+    x = block(x, "conv3", filters[2], kernel=3)
+    x = block(x, "conv4", filters[3], kernel=3)
+    x = block(x, "conv5", filters[4], kernel=3, pool="pool3")
 
     x = layers.Flatten(name="flatten")(x)
     for name in ("dense1", "dense2"):
-        x = layers.Dense(dense_units, activation="relu", kernel_initializer="he_normal", name=name)(x)
+        x = dense(x, name, dense_units, batch_norm)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     outputs = style.positions * len(style.classes)
     x = layers.Dense(outputs, kernel_initializer="zeros", name="dense3")(x)
@@ -95,14 +112,14 @@ def build_alexnet(
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
     """The layers that do the work: (name, output shape without the batch, parameters).
 
-    BatchNorm is counted with its convolution; Layers that only rescale or reorder are left out.
+    BatchNorm is counted with its layer; layers that only rescale or reorder are left out.
     """
-    shapes = []
+    shapes: dict[str, tuple[tuple[int, ...], int]] = {}
     for layer in model.layers:
-        parameters, shape = layer.count_params(), tuple(layer.output.shape[1:])
-        if layer.name.endswith("_norm"):
-            name, shape, convolution_parameters = shapes[-1]
-            shapes[-1] = (name, shape, convolution_parameters + parameters)
+        owner = layer.name.removesuffix("_norm")
+        if owner != layer.name:
+            shape, parameters = shapes[owner]
+            shapes[owner] = shape, parameters + layer.count_params()
         elif not layer.name.endswith(("_relu", "_dropout", "flatten", "standardise")):
-            shapes.append((layer.name, shape, parameters))
-    return shapes
+            shapes[layer.name] = tuple(layer.output.shape[1:]), layer.count_params()
+    return [(name, shape, parameters) for name, (shape, parameters) in shapes.items()]

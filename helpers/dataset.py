@@ -157,7 +157,8 @@ def _complete(settings: Settings, processes: int) -> dict[str, Any]:
         _storage.remove_unfinished(folder)
         jobs += renderings(settings, split)
     there = {entry.path for split in SPLITS for entry in os.scandir(settings.images_folder / split)}
-    _refuse_foreign_files(there - {str(job.path) for job in jobs})
+    foreign = there - {str(job.path) for job in jobs}
+    _refuse_foreign_files(path for path in foreign if not os.path.basename(path).startswith("."))
     todo = [job for job in jobs if str(job.path) not in there]
 
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit=" images", file=sys.stdout, ncols=79)

@@ -78,9 +78,9 @@ def to_picture(image: ImageLike) -> Image.Image:
         ImageError: it is none of these, or holds no picture.
     """
     if isinstance(image, Image.Image):
-        return image
+        return _readable(image, getattr(image, "filename", "") or "picture")
     if isinstance(image, (str, Path)):
-        return open_image(image)
+        return _readable(open_image(image), image)
     if isinstance(image, np.ndarray):
         if image.ndim == 3 and image.shape[2] == 1:
             image = image[:, :, 0]
@@ -92,6 +92,22 @@ def to_picture(image: ImageLike) -> Image.Image:
             "Give uint8 values, [height, width] or [height, width, channels]."
         )
     raise ImageError(f"A {type(image).__name__} is no picture. Give a path, a PIL image or a uint8 array.")
+
+
+def _readable(picture: Image.Image, name: str | Path) -> Image.Image:
+    """`picture` itself, if it has pixels and they can be turned into grey."""
+    try:
+        picture.load()  # a PIL image is read from its file only now
+    except (OSError, ValueError, SyntaxError) as reason:
+        raise ImageError(
+            f"{short(Path(name))} is no readable image ({type(reason).__name__}). Give a whole picture."
+        ) from None
+    if picture.mode in ("LAB", "La") or not picture.width * picture.height:
+        raise ImageError(
+            f"{short(Path(name))} has mode {picture.mode} and {picture.width}x{picture.height} pixels, "
+            "which cannot be turned into grey. Give a picture in RGB."
+        )
+    return picture
 
 
 class Reader:

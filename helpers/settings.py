@@ -29,7 +29,7 @@ __all__ = [
 
 PROFILES: dict[str, dict[str, Any]] = {
     "full": {
-        "train_count": 40_000,
+        "train_count": 60_000,
         "validation_count": 5_000,
         "test_count": 10_000,
         "epochs": 3,
@@ -59,7 +59,7 @@ class Settings:
     image_format: str = "png"  # or "jpg"
     epochs: int  # passes over the training images
     batch_size: int  # images
-    learning_rate: float = 0.002  # at its highest
+    learning_rate: float = 0.004  # at its highest
     profile: str = "full"
     data_dir: Path = Path("data")
 
@@ -75,8 +75,10 @@ class Settings:
                 raise SettingsError(f"{name}: {value!r} must be a whole number of at least 1.")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
             raise SettingsError(f"seed: {self.seed!r} must be a whole number of at least 0.")
-        if not 0 < self.learning_rate < 1:
-            raise SettingsError(f"learning_rate: {self.learning_rate} must lie between 0 and 1.")
+        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < 1:
+            raise SettingsError(f"learning_rate: {self.learning_rate!r} must lie between 0 and 1.")
+        if not isinstance(self.style, CaptchaStyle):
+            raise SettingsError(f"style: {self.style!r} must be a CaptchaStyle, such as CaptchaStyle.preset('noisy').")
 
     @property
     def counts(self) -> dict[str, int]:

@@ -270,7 +270,7 @@ def _check_ranges(style: CaptchaStyle) -> None:
             raise StyleError(f"{name}: {value} must be two {what}, (lowest, highest).")
         if value[0] > value[1]:
             raise StyleError(f"{name}: {value} begins above its end. Write {value[::-1]}.")
-        if value[0] < lowest or value[1] > highest:
+        if not (lowest <= value[0] and value[1] <= highest):
             raise StyleError(f"{name}: {value} must lie between {lowest} and {highest}.")
     for name, (lowest, highest) in NUMBERS.items():
         value = getattr(style, name)

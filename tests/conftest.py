@@ -1,11 +1,116 @@
 """The tests run on the quick profile and in a temporary data folder, however pytest is started."""
+# ruff: noqa: E402  (the environment is set before anything reads it)
 
 import atexit
+import dataclasses
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 folder = tempfile.mkdtemp(prefix="captcha-tests-")
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 os.environ["CAPTCHA_DATA_DIR"] = folder
 os.environ["CAPTCHA_PROFILE"] = "quick"
+os.environ["MPLBACKEND"] = "agg"
+
+import hypothesis
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from helpers import records
+from helpers._quiet import keras
+from helpers.alexnet import build_alexnet
+from helpers.dataset import generate
+from helpers.reading import Reader
+from helpers.records import write_records
+from helpers.settings import Settings, load_settings
+from helpers.styles import CaptchaStyle
+from helpers.training import compile_model, save_model, score_test, train
+
+set_hypothesis_home_dir(Path(folder) / "hypothesis")
+hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize=True, max_examples=40)
+hypothesis.settings.load_profile("tests")
+
+COUNTS = {"train_count": 200, "validation_count": 60, "test_count": 60, "epochs": 2, "batch_size": 32}
+
+
+def copy_experiment(settings: Settings, data_dir: Path) -> Settings:
+    """The same experiment in another data folder, so that a test may damage it."""
+    copy = dataclasses.replace(settings, data_dir=data_dir)
+    shutil.copytree(settings.folder, copy.folder)
+    return copy
+
+
+def tiny_network(style: CaptchaStyle):
+    """An untrained network of a few thousand parameters."""
+    return build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=16)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Figures do not pile up."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable:
+    """Builds a tiny network for a style."""
+    return tiny_network
+
+
+@pytest.fixture(scope="session")
+def shared_drawn(tmp_path_factory) -> Settings:
+    """An experiment as notebook 2 leaves it. Shared: only to be read."""
+    settings = load_settings("tiny", data_dir=tmp_path_factory.mktemp("drawn"), **COUNTS)
+    generate(settings, processes=1)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def shared_recorded(shared_drawn, tmp_path_factory) -> Settings:
+    """An experiment as notebook 3 leaves it, in shards of 50 records. Shared: only to be read."""
+    settings = copy_experiment(shared_drawn, tmp_path_factory.mktemp("recorded"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "RECORDS_PER_SHARD", 50)
+        write_records(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def finished(shared_recorded, tmp_path_factory):
+    """An experiment as notebook 4 leaves it: (settings, training, score). Shared: only to be read."""
+    settings = copy_experiment(shared_recorded, tmp_path_factory.mktemp("finished"))
+    keras.utils.set_random_seed(1)
+    model = compile_model(tiny_network(settings.style), settings)
+    training = train(model, settings)
+    save_model(model, settings)
+    return settings, training, score_test(model, settings, training)
+
+
+@pytest.fixture
+def drawn(shared_drawn, tmp_path) -> Settings:
+    """A copy of an experiment as notebook 2 leaves it."""
+    return copy_experiment(shared_drawn, tmp_path)
+
+
+@pytest.fixture
+def recorded(shared_recorded, tmp_path) -> Settings:
+    """A copy of an experiment as notebook 3 leaves it, in shards of 50 records."""
+    return copy_experiment(shared_recorded, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """A reader with random weights: untrained, but every picture gets other probabilities."""
+    style = CaptchaStyle()
+    keras.utils.set_random_seed(0)
+    model = tiny_network(style)
+    last = model.get_layer("dense3")
+    random = np.random.default_rng(0)
+    last.set_weights([random.normal(0, 3, weights.shape) for weights in last.get_weights()])
+    return Reader(model, style)

@@ -1,0 +1,204 @@
+"""Captchas are upstream's own, to the byte, and the same every time."""
+
+import ast
+import dataclasses
+import inspect
+import secrets
+
+import captcha.image
+import numpy as np
+import pytest
+from captcha.image import ImageCaptcha
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from helpers import captchas
+from helpers.captchas import draw_captcha, seeded, to_grey
+from helpers.errors import StyleError
+from helpers.styles import CaptchaStyle
+
+SEEDS = st.integers(0, 2**64 - 1)
+KNOBS = {  # every one with a changed value; ranges keep their span where the random numbers would shift otherwise
+    "length": (3, 5),
+    "width": 200,
+    "height": 80,
+    "fonts": ("DejaVuSerif",),
+    "font_sizes": (30,),
+    "rotation": (-60, 60),
+    "warp_x": (0.1, 0.9),
+    "warp_y": (0.2, 0.9),
+    "space_probability": 0.0,
+    "overlap": 0.6,
+    "noise_dots": 31,
+    "dot_width": 6,
+    "noise_curves": 2,
+    "text_color": (0, 190),
+    "text_opacity": (1, 36),
+    "background_color": (230, 247),
+}
+
+
+def pixels(text: str, style: CaptchaStyle, seed: int) -> bytes:
+    image = draw_captcha(text, style, seed)
+    return f"{image.size}".encode() + image.tobytes()
+
+
+@settings(max_examples=25)
+@given(st.text("0123456789", min_size=4, max_size=4), SEEDS)
+def test_the_default_style_is_upstreams_own_to_the_byte(text, seed):
+    with seeded(seed):
+        upstream = ImageCaptcha().generate_image(text)
+    ours = draw_captcha(text, CaptchaStyle(), seed)
+    assert (ours.mode, ours.size) == (upstream.mode, upstream.size) == ("RGB", (160, 60))
+    assert ours.tobytes() == upstream.tobytes()
+
+
+@settings(max_examples=15)
+@given(st.text("0123456789", min_size=4, max_size=4), SEEDS)
+def test_the_same_seed_draws_the_same_picture_and_another_seed_another(text, seed):
+    style = CaptchaStyle()
+    first = pixels(text, style, seed)
+    pixels("0000", style, seed + 1)
+    assert pixels(text, style, seed) == first
+    assert pixels(text, style, seed + 1) != first
+
+
+def test_upstream_draws_its_random_numbers_only_from_the_three_functions_we_answer():
+    tree = ast.parse(inspect.getsource(captcha.image))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "secrets"
+    }
+    assert used == {"randbelow", "randbits", "choice"}
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "secrets" in imported
+    assert not imported & {"random", "numpy", "numpy.random"}
+    assert not any(isinstance(node, ast.Attribute) and node.attr == "urandom" for node in ast.walk(tree))
+    module_names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not module_names & {"SystemRandom", "token_bytes"}
+
+
+def test_the_seeded_numbers_stay_in_their_ranges():
+    numbers = captchas.SeededSecrets(1)
+    assert {numbers.randbelow(3) for _ in range(100)} == {0, 1, 2}
+    assert all(0 <= numbers.randbits(8) < 256 for _ in range(100))
+    assert {numbers.choice("ab") for _ in range(50)} == {"a", "b"}
+
+
+def test_upstreams_own_source_of_randomness_comes_back():
+    with seeded(1):
+        assert captcha.image.secrets is not secrets
+    assert captcha.image.secrets is secrets
+    draw_captcha("5020", CaptchaStyle(), 1)
+    assert captcha.image.secrets is secrets
+
+
+def test_it_comes_back_after_an_error_too(monkeypatch):
+    with pytest.raises(RuntimeError), seeded(1):
+        raise RuntimeError
+
+    def fail(*_args):
+        assert captcha.image.secrets is not secrets
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(ImageCaptcha, "create_noise_dots", fail)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        draw_captcha("5020", CaptchaStyle(), 1)
+    assert captcha.image.secrets is secrets
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_knob_changes_the_picture(knob):
+    changed = dataclasses.replace(CaptchaStyle(), **{knob: KNOBS[knob]})
+    assert any(pixels("5020", changed, seed) != pixels("5020", CaptchaStyle(), seed) for seed in range(4))
+
+
+@pytest.mark.parametrize("knob", ["offset_x", "offset_y"])
+def test_offsets_are_cropped_away_again_by_this_version_of_upstream(knob):
+    lowest, highest = getattr(CaptchaStyle(), knob)
+    moved = dataclasses.replace(CaptchaStyle(), **{knob: (lowest + 30, highest + 30)})
+    for seed in range(4):
+        assert pixels("5020", moved, seed) == pixels("5020", CaptchaStyle(), seed)
+
+
+def test_no_knob_was_forgotten():
+    fields = {field.name for field in dataclasses.fields(CaptchaStyle)}
+    assert fields == {*KNOBS, "offset_x", "offset_y", "alphabet"}
+
+
+def test_the_alphabet_decides_which_texts_can_be_drawn():
+    letters = CaptchaStyle(alphabet="ABC")
+    assert draw_captcha("CABA", letters, 1).size == (160, 60)
+    with pytest.raises(StyleError, match="5"):
+        draw_captcha("5020", letters, 1)
+
+
+def test_a_clean_picture_holds_only_text_and_background():
+    clean = to_grey(draw_captcha("1111", CaptchaStyle.preset("clean", font_sizes=20), 3))
+    assert np.unique(clean[:10]).size == 1  # above the text there is neither dot nor curve
+    assert np.unique(clean).size > 1
+    noisy = to_grey(draw_captcha("1111", CaptchaStyle.preset("noisy", font_sizes=20), 3))
+    assert np.unique(noisy[:10]).size > 1
+
+
+def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatch):
+    chosen = []
+
+    class Spy(captchas.SeededSecrets):
+        def __init__(self, seed):
+            super().__init__(seed)
+            choose = self.choice
+
+            def choice(fonts):
+                font = choose(fonts)
+                chosen[-1].append(font.path)
+                return font
+
+            self.choice = choice
+
+    monkeypatch.setattr(captchas, "SeededSecrets", Spy)
+    style = CaptchaStyle(fonts=("DroidSansMono", "DejaVuSans", "DejaVuSerif"), space_probability=0.0)
+    for seed in range(20):
+        chosen.append([])
+        draw_captcha("0000", style, seed)
+    assert all(len(fonts) == 4 for fonts in chosen)
+    assert any(len(set(fonts)) > 1 for fonts in chosen)
+    assert len({font for fonts in chosen for font in fonts}) == 3
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_every_style_gives_a_picture_of_its_size(data):
+    low = data.draw(st.integers(1, 3))
+    style = CaptchaStyle(
+        length=(low, data.draw(st.integers(low, 4))),
+        width=data.draw(st.none() | st.integers(16, 240)),
+        height=data.draw(st.integers(16, 90)),
+        font_sizes=data.draw(st.lists(st.integers(8, 60), min_size=1, max_size=2)),
+        rotation=data.draw(st.sampled_from([(-180, 180), (0, 0), (-30, 30), (45, 90)])),
+        warp_x=data.draw(st.sampled_from([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)])),
+        warp_y=data.draw(st.sampled_from([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)])),
+        space_probability=data.draw(st.floats(0, 1)),
+        overlap=data.draw(st.floats(0, 1)),
+        noise_dots=data.draw(st.integers(0, 50)),
+        dot_width=data.draw(st.integers(1, 10)),
+        noise_curves=data.draw(st.integers(0, 5)),
+        text_opacity=data.draw(st.sampled_from([(1, 1), (1, 255), (255, 255)])),
+    )
+    text = "8" * data.draw(st.integers(*style.length))
+    image = draw_captcha(text, style, data.draw(SEEDS))
+    assert image.size == (style.image_width, style.height)
+    assert image.mode == "RGB"
+    assert captcha.image.secrets is secrets
+
+
+def test_grey_is_brightness():
+    picture = Image.new("RGB", (3, 2), "white")
+    picture.putpixel((1, 0), (0, 0, 0))
+    picture.putpixel((2, 1), (255, 0, 0))
+    grey = to_grey(picture)
+    assert grey.dtype == np.uint8
+    assert grey.tolist() == [[255, 0, 255], [255, 255, 76]]

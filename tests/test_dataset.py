@@ -1,0 +1,370 @@
+"""The data set: splits for ever, the same pictures however they are made, and nothing lost or mixed."""
+
+import collections
+import dataclasses
+import hashlib
+import itertools
+import json
+import platform
+import signal
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from PIL import Image
+
+from helpers import _storage, dataset
+from helpers.captchas import draw_captcha
+from helpers.dataset import (
+    SPLITS,
+    check_texts,
+    derive_seed,
+    draw_text,
+    generate,
+    list_images,
+    open_image,
+    read_manifest,
+    renderings,
+    split_of,
+)
+from helpers.errors import ImageError, SettingsError, StepError, StyleError
+from helpers.settings import Settings, load_settings
+from helpers.styles import CaptchaStyle
+
+SMALL = {"train_count": 20, "validation_count": 5, "test_count": 5}
+GOLDEN_DIGEST = "41a232bb62033813d631efb3c39bca40c43f8aa73a2a37234a42b05e832c0a2d"
+
+
+def small(folder: Path, name: str = "small", **changes) -> Settings:
+    return load_settings(name, data_dir=folder, **{**SMALL, **changes})
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its bytes; the lock file is always empty."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_the_10_000_codes_are_split_for_ever():
+    counts = collections.Counter(split_of(f"{number:04d}") for number in range(10_000))
+    assert counts == {"train": 7950, "validation": 1038, "test": 1012}
+
+
+@given(st.text(max_size=12))
+def test_a_text_has_one_split_that_its_own_sha_256_decides(text):
+    remainder = int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) % 10
+    assert split_of(text) == ("test", "validation", *["train"] * 8)[remainder]
+
+
+@given(st.integers(0, 2**64), st.sampled_from(SPLITS), st.integers(1, 6), st.integers(0, 3))
+def test_a_drawn_text_belongs_to_its_split_and_style(seed, split, shortest, more):
+    style = CaptchaStyle(alphabet=string.digits + "ABC", length=(shortest, shortest + more))
+    if shortest + more == 1:
+        return  # too few texts for three splits, see check_texts
+    text = draw_text(style, split, seed)
+    assert split_of(text) == split
+    assert style.check_text(text) == text
+    assert draw_text(style, split, seed) == text
+
+
+def test_seeds_differ_for_every_part():
+    parts = itertools.product((0, 1, 2026), SPLITS, range(300))
+    seeds = [derive_seed(*part) for part in parts]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**64 for seed in seeds)
+    assert derive_seed(1, "train", 2) == derive_seed(1, "train", 2)
+    assert derive_seed(11, "train", 2) != derive_seed(1, "1train", 2)
+
+
+def test_renderings_are_in_order_and_do_not_depend_on_the_counts(tmp_path):
+    few = list(renderings(small(tmp_path), "train"))
+    many = list(renderings(small(tmp_path, train_count=50), "train"))
+    assert many[:20] == few
+    assert [rendering.path.name[:6] for rendering in few[:2]] == ["00000_", "00001_"]
+    assert sorted(few, key=lambda r: r.path.name) == few
+    other_seed = list(renderings(small(tmp_path, seed=1), "train"))
+    assert [r.text for r in other_seed] != [r.text for r in few]
+    wide = list(itertools.islice(renderings(small(tmp_path, train_count=123_456), "train"), 1))
+    assert wide[0].path.name.startswith("000000_")
+
+
+def test_no_text_is_in_two_splits(shared_drawn):
+    texts = [{image.text for image in list_images(shared_drawn, split)} for split in SPLITS]
+    assert all(texts)
+    assert not texts[0] & texts[1]
+    assert not texts[0] & texts[2]
+    assert not texts[1] & texts[2]
+
+
+def test_a_style_with_too_few_texts_is_refused_before_anything_is_written(tmp_path):
+    check_texts(CaptchaStyle(length=2))
+    with pytest.raises(SettingsError, match="10 different texts"):
+        check_texts(CaptchaStyle(length=1))
+    with pytest.raises(SettingsError, match="14 different texts"):
+        generate(small(tmp_path, style=CaptchaStyle(alphabet="01", length=(1, 3))), processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_font_is_refused_before_anything_is_written(tmp_path):
+    fields = CaptchaStyle().to_dict() | {"fonts": ["gone.ttf"]}
+    style = CaptchaStyle.from_dict(fields, check_fonts=False)
+    with pytest.raises(StyleError, match=r"gone\.ttf"):
+        generate(small(tmp_path, style=style), processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_are_where_the_design_says(tmp_path):
+    settings = small(tmp_path)
+    manifest = generate(settings, processes=1)
+    files = snapshot(settings.folder)
+    images = [name for name in files if name.startswith("images/")]
+    assert sorted(set(files) - set(images)) == ["experiment.json", "manifest.json"]
+    assert collections.Counter(name.split("/")[1] for name in images) == {"train": 20, "validation": 5, "test": 5}
+    assert manifest == read_manifest(settings)
+    assert manifest["counts"] == settings.counts
+    assert manifest["versions"].keys() >= {"captcha", "pillow"}
+    for split in SPLITS:
+        for text, seed, path in list_images(settings, split):
+            assert path.stem.split("_")[1] == text
+            assert open_image(path).tobytes() == draw_captcha(text, settings.style, seed).tobytes()
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="FreeType may draw differently elsewhere"
+)
+def test_the_golden_digest(tmp_path):
+    settings = small(tmp_path, seed=2026, style=CaptchaStyle())
+    assert generate(settings, processes=1)["images_digest"] == GOLDEN_DIGEST
+
+
+def test_jpg_is_the_same_every_time_too(tmp_path):
+    settings = [small(tmp_path / name, image_format="jpg") for name in ("one", "two")]
+    one, two = (generate(each, processes=1)["images_digest"] for each in settings)
+    assert one == two
+    path = list_images(settings[0], "test")[0].path
+    assert path.suffix == ".jpg"
+    with Image.open(path) as image:
+        assert image.format == "JPEG"
+
+
+def test_another_seed_or_style_is_another_digest(tmp_path):
+    changes = [{}, {"seed": 1}, {"style": CaptchaStyle(noise_dots=31)}, {"train_count": 21}]
+    digests = {
+        generate(small(tmp_path, f"number-{index}", **change), processes=1)["images_digest"]
+        for index, change in enumerate(changes)
+    }
+    assert len(digests) == len(changes)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> tuple[str, dict[str, bytes]]:
+    """170 captchas drawn in one go by one process: digest and files."""
+    settings = small(tmp_path_factory.mktemp("reference"), train_count=160)
+    return generate(settings, processes=1)["images_digest"], snapshot(settings.folder)
+
+
+def test_two_processes_draw_the_same(tmp_path, reference):
+    settings = small(tmp_path, train_count=160)
+    digest = generate(settings, processes=2)["images_digest"]
+    assert digest == reference[0]
+    assert snapshot(settings.folder) == reference[1]
+
+
+def test_an_interrupted_data_set_is_completed_to_the_same_bytes(tmp_path, reference):
+    settings = small(tmp_path, train_count=160)
+    generate(settings, processes=1)
+    paths = [image.path for image in list_images(settings, "train")]
+    kept = paths[0].stat().st_mtime_ns
+    for path in paths[3:90:2]:
+        path.unlink()
+    (settings.images_folder / "test" / f"{_storage.TEMPORARY}99-00000_1234.png").write_bytes(b"half a picture")
+    (settings.folder / "manifest.json").unlink()
+    with pytest.raises(StepError, match=r"missing or incomplete.*notebook 02_generate_captchas"):
+        read_manifest(settings)
+
+    assert generate(settings, processes=1)["images_digest"] == reference[0]
+    assert snapshot(settings.folder) == reference[1]
+    assert paths[0].stat().st_mtime_ns == kept  # what was there was not drawn again
+
+
+KILLED_HALFWAY = """
+import os, signal, sys
+from pathlib import Path
+from PIL import Image
+from helpers.dataset import generate
+from helpers.settings import load_settings
+
+save, count = Image.Image.save, 0
+
+def save_or_die(image, path, **options):
+    global count
+    count += 1
+    if count == 70:
+        Path(path).write_bytes(b"half a picture")
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(image, path, **options)
+
+Image.Image.save = save_or_die
+settings = load_settings("small", data_dir=Path(sys.argv[1]), train_count=160, validation_count=5, test_count=5)
+generate(settings, processes=1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_process_killed_halfway_is_carried_on_by_the_next(tmp_path, reference):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_HALFWAY, str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    settings = small(tmp_path, train_count=160)
+    left = snapshot(settings.folder)
+    assert sum(name.endswith(".png") for name in left) == 70  # 69 whole and one half, under a temporary name
+    assert sum(_storage.TEMPORARY in name for name in left) == 1
+    assert "manifest.json" not in left
+
+    assert generate(settings, processes=2)["images_digest"] == reference[0]
+    assert snapshot(settings.folder) == reference[1]
+
+
+def test_a_complete_data_set_is_not_drawn_again(drawn, monkeypatch):
+    before = snapshot(drawn.folder)
+    monkeypatch.setattr(dataset, "_draw_files", lambda *_: pytest.fail("drew again"))
+    assert generate(drawn, processes=1) == read_manifest(drawn)
+    assert snapshot(drawn.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"style": CaptchaStyle(noise_dots=200)}, "noise_dots: 30, not 200"),
+        ({"style": CaptchaStyle(length=5)}, "length: .*4, 4.*, not .*5, 5"),
+        ({"seed": 7}, "seed: 2026, not 7"),
+        ({"train_count": 7}, "train_count: 200, not 7"),
+        ({"image_format": "jpg"}, "image_format: png, not jpg"),
+    ],
+)
+def test_the_same_name_with_other_settings_is_refused_and_nothing_changes(drawn, change, difference):
+    before = snapshot(drawn.folder)
+    with pytest.raises(StepError, match=f"'tiny' exists with other settings .*{difference}"):
+        generate(dataclasses.replace(drawn, **change), processes=1)
+    assert snapshot(drawn.folder) == before
+
+
+def test_other_epochs_are_no_other_experiment(drawn):
+    assert generate(dataclasses.replace(drawn, epochs=9, learning_rate=0.1), processes=1) == read_manifest(drawn)
+
+
+def test_images_without_their_description_are_not_touched(drawn):
+    (drawn.folder / "experiment.json").unlink()
+    before = snapshot(drawn.folder)
+    with pytest.raises(StepError, match=r"experiment\.json is missing"):
+        generate(drawn, processes=1)
+    assert snapshot(drawn.folder) == before
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_foreign_file_is_named_and_left_alone(drawn, complete):
+    foreign = drawn.images_folder / "validation" / "holiday.png"
+    foreign.write_bytes(b"a picture of somebody")
+    if not complete:
+        (drawn.folder / "manifest.json").unlink()
+    before = snapshot(drawn.folder)
+    with pytest.raises(StepError, match=r"tiny/images/validation/holiday\.png is not an image of this experiment"):
+        generate(drawn, processes=1)
+    assert snapshot(drawn.folder) == before
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_hidden_file_of_the_system_does_no_harm(drawn, complete):
+    (drawn.images_folder / "test" / ".DS_Store").write_bytes(b"Finder")
+    digest = read_manifest(drawn)["images_digest"]
+    if not complete:
+        (drawn.folder / "manifest.json").unlink()
+    assert generate(drawn, processes=1)["images_digest"] == digest
+
+
+def test_missing_images_are_named_and_drawn_again_as_the_message_says(drawn):
+    before = snapshot(drawn.folder)
+    images = list_images(drawn, "test")
+    for image in images[4:6]:
+        image.path.unlink()
+    with pytest.raises(StepError, match=f"{images[4].path.name} is missing .2 of 60 images are.*notebook 02"):
+        generate(drawn, processes=1)
+    (drawn.folder / "manifest.json").unlink()
+    generate(drawn, processes=1)
+    assert snapshot(drawn.folder) == before
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda manifest: manifest.update(images_digest="0" * 64),
+        lambda manifest: manifest["counts"].update(train=1),
+        lambda manifest: manifest["versions"].update(pillow="1.0"),
+        lambda manifest: manifest.pop("digest"),
+    ],
+)
+def test_a_manifest_that_was_changed_is_noticed(drawn, tamper):
+    path = drawn.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    tamper(manifest)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(StepError, match=r"manifest\.json was changed"):
+        list_images(drawn, "train")
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    settings = small(tmp_path)
+    with (
+        _storage.only_writer(settings.folder),
+        pytest.raises(StepError, match=r"Another process is writing to .*small"),
+    ):
+        generate(settings, processes=1)
+    assert not settings.images_folder.exists()
+    assert generate(settings, processes=1)["counts"] == settings.counts
+
+
+def test_an_opened_image_is_whole(shared_drawn, tmp_path):
+    path = list_images(shared_drawn, "test")[0].path
+    assert open_image(path).size == open_image(str(path)).size == (160, 60)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(path.read_bytes()[:2000])
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    empty = tmp_path / "empty.jpg"
+    empty.write_bytes(b"")
+    for broken in (cut, text, empty, tmp_path):
+        with pytest.raises(ImageError, match=f"{broken.name} is no readable image"):
+            open_image(broken)
+    with pytest.raises(ImageError, match=r"gone\.png does not exist"):
+        open_image(tmp_path / "gone.png")
+
+
+@examples(max_examples=30)
+@given(
+    st.binary(max_size=60), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"P5 "])
+)
+def test_bytes_that_are_no_picture_never_raise_anything_else(tmp_path_factory, content, start):
+    path = tmp_path_factory.mktemp("noise") / "noise.png"
+    path.write_bytes(start + content)
+    try:
+        image = open_image(path)
+    except ImageError as reason:
+        assert "noise.png" in str(reason)
+    else:
+        assert image.width * image.height > 0
+
+
+def test_chunks_hold_every_job_once_and_in_order():
+    for count in range(3 * dataset.CHUNK):
+        chunks = dataset._chunks(list(range(count)))
+        assert list(itertools.chain(*chunks)) == list(range(count))
+        assert all(0 < len(chunk) <= dataset.CHUNK for chunk in chunks)

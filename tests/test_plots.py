@@ -1,0 +1,243 @@
+"""Every drawing shows its numbers, and survives no mistakes at all and nothing but mistakes."""
+
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from helpers import plots
+
+CLASSES = "0123456789"
+IMAGE = np.tile(np.arange(160, dtype=np.uint8), (60, 1))
+PROBABILITIES = np.eye(10)[[5, 0, 2, 0]] * 0.91 + 0.009
+POINT = {
+    "images": 0,
+    "seconds": 1.5,
+    "training digits": 0.1,
+    "training captchas": 0.0,
+    "held out digits": 0.11,
+    "held out captchas": 0.0,
+}
+ROW = {
+    "epoch": 1,
+    "loss": 2.3,
+    "digit_accuracy": 0.1,
+    "captcha_accuracy": 0.0,
+    "validation_loss": 2.2,
+    "validation_digit_accuracy": 0.2,
+    "validation_captcha_accuracy": 0.01,
+}
+CONFUSION = np.full((4, 10, 10), 2)
+
+CASES = {
+    "new_axes": lambda: plots.new_axes()[1],
+    "show_image": lambda: plots.show_image(IMAGE, "5020"),
+    "gallery": lambda: plots.gallery([IMAGE] * 7, [f"text {i}" for i in range(7)], heading="some", colors=["red"] * 7),
+    "knob_strips": lambda: plots.knob_strips(
+        {"noise_dots": (["0", "30"], [IMAGE, IMAGE]), "height": (["60"], [IMAGE])}, heading="knobs"
+    ),
+    "class_balance": lambda: plots.class_balance(np.full((4, 10), 25), CLASSES),
+    "horizontal_bars": lambda: plots.horizontal_bars({"PNG": 3.0, "raw": 4.0}, "kB", "Size", unit=" kB"),
+    "byte_map": lambda: plots.byte_map(bytes(range(80)), [("length", 8), ("data", 60)]),
+    "network": lambda: plots.network([("conv1", (30, 80, 4), 1000), ("pool1", (15, 40, 4), 0), ("dense1", (16,), 99)]),
+    "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400),
+    "probability_table": lambda: plots.probability_table(PROBABILITIES, CLASSES),
+    "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
+    "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
+    "confidence_histogram": lambda: plots.confidence_histogram(np.array([0.2, 0.9]), np.array([False, True])),
+    "experiment_bars": lambda: plots.experiment_bars(["one", "two"], [(0.5, 0.4, 0.6, 100), (0.9, 0.8, 0.95, 60)]),
+    "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
+    "learning_rate": lambda: plots.learning_rate([0.0, 0.002, 0.0], 100),
+    "epochs": lambda: plots.epochs([ROW, {**ROW, "epoch": 2}]),
+}
+
+
+def figure_of(drawing) -> Figure:
+    return drawing.figure if isinstance(drawing, Axes) else drawing
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def texts(figure: Figure) -> str:
+    """Everything that is written in a figure."""
+    FigureCanvasAgg(figure).draw()
+    return "\n".join(text.get_text() for text in figure.findobj(plt.Text))
+
+
+def test_every_drawing_has_a_case():
+    functions = {
+        name
+        for name, value in vars(plots).items()
+        if inspect.isfunction(value) and value.__module__ == plots.__name__ and not name.startswith("_")
+    }
+    assert functions - {"live_display"} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_draws_something(name):
+    drawing = CASES[name]()
+    assert isinstance(drawing, (Axes, Figure))
+    assert pixels(figure_of(drawing)).std() > 1
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_one_chart_can_be_drawn_into_given_axes(name):
+    if "ax" not in inspect.signature(getattr(plots, name)).parameters:
+        assert not isinstance(CASES[name](), Axes) or name in ("new_axes", "experiment_bars")
+        return
+    _, ax = plt.subplots()
+    figures = plt.get_fignums()
+    bound = {
+        "show_image": (IMAGE,),
+        "class_balance": (np.full((4, 10), 25), CLASSES),
+        "horizontal_bars": ({"PNG": 3.0}, "kB", "Size"),
+        "byte_map": (b"12345678", [("length", 8)]),
+        "network": ([("conv1", (30, 80, 4), 1000)],),
+        "probability_table": (PROBABILITIES, CLASSES),
+        "confidence_histogram": (np.array([0.2, 0.9]), np.array([False, True])),
+        "loss_curves": ({"one": [2.3, 2.0]}, 10),
+        "learning_rate": ([0.0, 1.0], 100),
+    }[name]
+    assert getattr(plots, name)(*bound, ax=ax) is ax
+    assert plt.get_fignums() == figures  # no second figure
+
+
+@pytest.mark.parametrize("image", [IMAGE, IMAGE[..., None], np.dstack([IMAGE] * 3)])
+def test_an_image_is_shown_grey_or_coloured(image):
+    shown = plots.show_image(image).images[0]
+    assert shown.get_array().shape[:2] == (60, 160)
+    assert (shown.norm.vmin, shown.norm.vmax) == (0, 255) or image.shape[-1] == 3
+
+
+@pytest.mark.parametrize(("count", "shape"), [(0, 1), (1, 1), (5, 5), (6, 10), (11, 15)])
+def test_a_gallery_has_a_place_for_every_picture(count, shape):
+    figure = plots.gallery([IMAGE] * count, [f"text {i}" for i in range(count)])
+    assert len(figure.axes) == shape
+    assert sum(bool(ax.images) for ax in figure.axes) == count
+    assert all(f"text {i}" in texts(figure) for i in range(count))
+    assert ("none to show" in texts(figure)) == (count == 0)
+
+
+def test_a_table_and_bars_tell_the_probabilities():
+    table = plots.probability_table(PROBABILITIES, CLASSES)
+    assert texts(table.figure).count("0.9190") == 4
+    assert texts(table.figure).count("0.0090") == 36
+    bars = plots.probability_bars(IMAGE, PROBABILITIES, CLASSES)
+    assert [f"{character}: 91.9 %" in texts(bars) for character in "502"] == [True] * 3
+    heights = [[bar.get_height() for bar in ax.patches] for ax in bars.axes[1:]]
+    assert np.allclose(heights, 100 * PROBABILITIES)
+
+
+@pytest.mark.parametrize(
+    ("counts", "wrong"),
+    [
+        (np.stack([np.eye(10, dtype=int)] * 4), 0),  # no mistake at all
+        (np.stack([np.ones((10, 10), int) - np.eye(10, dtype=int)] * 4), 360),  # nothing but mistakes
+        (CONFUSION, 720),
+    ],
+)
+def test_confusion_leaves_right_answers_out(counts, wrong):
+    before = counts.copy()
+    written = texts(plots.confusion_maps(counts, CLASSES))
+    assert f"{wrong} wrong characters among {counts.sum():,}" in written
+    assert f"position 1: {wrong // 4} wrong" in written
+    assert (counts == before).all()
+
+
+@pytest.mark.parametrize("right", [[True, True], [False, False], [True, False]])
+def test_confidence_survives_no_mistakes_and_nothing_but_mistakes(right):
+    ax = plots.confidence_histogram(np.array([0.2, 1.0]), np.array(right))
+    written = texts(ax.figure)
+    assert f"read right ({sum(right)})" in written
+    assert f"read wrong ({2 - sum(right)})" in written
+    assert pixels(ax.figure).std() > 1
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
+def test_progress_tells_the_last_accuracy(accuracy):
+    points = [POINT, {**POINT, "images": 1200, "held out captchas": accuracy}]
+    written = texts(plots.draw_progress(points, 2400))
+    assert f"{100 * accuracy:.1f} % of held-out captchas whole" in written
+    assert "1,200 of 2,400 images" in written
+
+
+def test_bars_carry_their_values_and_intervals():
+    ax = plots.experiment_bars(["one", "two"], [(0.5, 0.4, 0.6, 100), (0.875, 0.8, 0.95, 100)])
+    assert [bar.get_width() for bar in ax.patches] == [50, 87.5]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[40, 60], [80, 95]]
+    assert "87.5 %" in texts(ax.figure)
+    assert "of 100 each" in texts(ax.figure)
+    assert ax.get_xlim()[1] > 95
+    nothing = plots.horizontal_bars({"none": 0.0}, "share", "Nothing")
+    assert nothing.get_xlim()[1] > 0
+
+
+def test_the_balance_marks_what_chance_explains():
+    ax = plots.class_balance(np.array([[90, 110], [100, 100]]), "ab")
+    assert [bar.get_height() for bar in ax.patches[:2]] == [90, 110]
+    assert "200 captchas" in texts(ax.figure)
+
+
+def test_the_network_writes_shapes_and_parameters():
+    written = texts(CASES["network"]().figure)
+    assert "30×80×4\n1,000" in written
+    assert "15×40×4" in written
+
+
+def test_bytes_are_written_in_hexadecimal_and_owned_by_parts():
+    ax = plots.byte_map(bytes([0, 255, 16, 9]), [("length", 2), ("data", 2)], shown=3)
+    written = texts(ax.figure)
+    assert all(byte in written for byte in ("00", "ff", "10"))
+    assert "09" not in written
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "data"]
+
+
+def test_loss_curves_draw_the_line_of_guessing():
+    ax = plots.loss_curves({"one": [2.3, 1.0, 0.5]}, 10)
+    assert "ln 10 = 2.303: guessing" in texts(ax.figure)
+    assert any(np.allclose(line.get_ydata(), np.log(10)) for line in ax.lines)
+    assert list(ax.lines[0].get_ydata()) == [2.3, 1.0, 0.5]
+
+
+def test_epochs_draw_training_solid_and_held_out_dashed():
+    figure = plots.epochs([ROW, {**ROW, "epoch": 2, "validation_captcha_accuracy": 0.42}])
+    losses = figure.axes[0].lines
+    assert [line.get_linestyle() for line in losses] == ["-", "--"]
+    assert [list(line.get_ydata()) for line in losses] == [[2.3, 2.3], [2.2, 2.2]]
+    assert "42.0 % of held-out captchas whole" in texts(figure)
+
+
+def test_outside_a_notebook_nothing_is_shown(capsys):
+    show = plots.live_display()
+    assert show(plt.figure()) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_in_a_notebook_one_figure_takes_the_place_of_the_last(monkeypatch):
+    import IPython
+    import IPython.display
+
+    calls = []
+
+    class Handle:
+        def update(self, figure):
+            calls.append(("update", figure))
+
+    def display(figure, display_id):
+        calls.append(("display", figure))
+        return Handle()
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: object())
+    monkeypatch.setattr(IPython.display, "display", display)
+    show = plots.live_display()
+    for figure in ("first", "second", "third"):
+        show(figure)
+    assert calls == [("display", "first"), ("update", "second"), ("update", "third")]

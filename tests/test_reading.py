@@ -1,0 +1,305 @@
+"""The reader takes any picture, says by name which it cannot read, and agrees with the records."""
+
+import dataclasses
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from helpers.captchas import draw_captcha, to_grey
+from helpers.dataset import list_images
+from helpers.errors import ImageError, StepError
+from helpers.reading import BATCH_SIZE, Reader, compare_experiments, fit_to_style, to_picture
+from helpers.records import load_batches
+from helpers.settings import load_settings
+from helpers.styles import CaptchaStyle
+from helpers.training import STYLE_MEMBER, save_model
+
+STYLE = CaptchaStyle()
+MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "I;16B"]
+
+
+def captcha(seed: int = 1, text: str = "5020") -> Image.Image:
+    return draw_captcha(text, STYLE, seed)
+
+
+def in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """A picture in any mode, with the same grey levels as near as the mode allows."""
+    grey = picture.convert("L")
+    if mode.startswith("I;16"):
+        values = np.asarray(grey).astype(np.uint16) * 257
+        return Image.frombytes(mode, grey.size, values.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
+    if mode in ("PA", "RGBa"):
+        return grey.convert("P" if mode == "PA" else "RGBA").convert(mode)
+    if mode == "HSV":
+        return grey.convert("RGB").convert("HSV")
+    return grey.convert(mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_becomes_the_same_grey(mode):
+    picture = in_mode(captcha(), mode)
+    assert picture.mode == mode
+    expected = to_grey(in_mode(captcha(), "1") if mode == "1" else captcha())
+    assert np.abs(fit_to_style(picture, STYLE).astype(int) - expected).max() <= 2
+
+
+@settings(max_examples=80)
+@given(st.sampled_from(MODES), st.integers(1, 400), st.integers(1, 200), st.integers(0, 255))
+def test_any_size_and_mode_fits(mode, width, height, level):
+    picture = in_mode(Image.new("L", (width, height), level), mode)
+    fitted = fit_to_style(picture, STYLE)
+    assert fitted.shape == (60, 160)
+    assert fitted.dtype == np.uint8
+    if mode != "1":
+        assert np.abs(fitted.astype(int) - level).max() <= 2  # padded with its own background
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(MODES), st.integers(1, 300), st.integers(1, 120))
+def test_any_size_and_mode_is_read(reader, mode, width, height):
+    (reading,) = reader.read(in_mode(Image.effect_noise((width, height), 60), mode))
+    assert reading.error is None
+    assert len(reading.text) == 4
+    assert reading.probabilities.sum(axis=1) == pytest.approx([1] * 4, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "RGB", "L"])
+def test_transparency_is_laid_over_white(mode):
+    picture = Image.new("L", (160, 60), 0)
+    picture.paste(100, (20, 10, 60, 50))
+    if mode in ("RGBA", "LA", "PA"):
+        alpha = picture.point(lambda level: 255 if level else 0)
+        picture = picture.convert("RGBA" if mode == "RGBA" else "LA")
+        picture.putalpha(alpha)
+        picture = picture.convert("RGBA").convert("PA") if mode == "PA" else picture
+    else:
+        picture = picture.convert(mode)
+        picture.info["transparency"] = (0, 0, 0) if mode == "RGB" else picture.getpixel((0, 0))
+    assert picture.mode == mode
+    fitted = fit_to_style(picture, STYLE)
+    assert fitted[0, 0] == fitted[30, 100] == 255
+    assert abs(int(fitted[30, 40]) - 100) <= 2
+
+
+def test_half_transparent_black_is_grey():
+    assert fit_to_style(Image.new("RGBA", (160, 60), (0, 0, 0, 128)), STYLE)[30, 80] == pytest.approx(127, abs=1)
+
+
+def test_a_16_bit_picture_of_low_values_keeps_them():
+    values = np.full((60, 160), 200, np.int32)
+    assert (fit_to_style(Image.fromarray(values), STYLE) == 200).all()
+    values[0, 0] = 200 * 257
+    assert fit_to_style(Image.fromarray(values), STYLE)[0, 0] == 200
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 120), (100, 100), (40, 300), (600, 30), (80, 60), (160, 61)])
+def test_another_size_keeps_its_proportions_and_is_padded_with_its_own_background(width, height):
+    picture = Image.new("L", (width, height), 210)
+    box = (width // 4, height // 4, width - width // 4, height - height // 4)
+    picture.paste(10, box)
+    fitted = fit_to_style(picture, STYLE)
+    scale = min(60 / height, 160 / width)
+    rows, columns = np.nonzero(fitted < 110)
+    assert np.ptp(columns) + 1 == pytest.approx((box[2] - box[0]) * scale, abs=2)
+    assert np.ptp(rows) + 1 == pytest.approx((box[3] - box[1]) * scale, abs=2)
+    assert (columns.max() + columns.min()) / 2 == pytest.approx(79.5, abs=1.5)  # in the middle
+    assert (rows.max() + rows.min()) / 2 == pytest.approx(29.5, abs=1.5)
+    outside = np.ones((60, 160), bool)
+    outside[rows.min() - 4 if rows.min() > 4 else 0 : rows.max() + 5] = False
+    outside[:, : max(0, columns.min() - 4)] = True
+    outside[:, columns.max() + 5 :] = True
+    assert (fitted[outside] == 210).all()
+
+
+def test_a_picture_of_the_right_size_is_not_touched():
+    assert (fit_to_style(captcha(), STYLE) == to_grey(captcha())).all()
+
+
+def test_paths_pictures_and_arrays_give_the_same_reading(reader, tmp_path):
+    path = tmp_path / "one.png"
+    captcha().save(path)
+    colours, grey = np.asarray(captcha()), to_grey(captcha())
+    ways = [path, str(path), captcha(), colours, grey, grey[..., None], np.dstack([colours, np.full_like(grey, 255)])]
+    readings = reader.read(ways)
+    for way, reading in zip(ways, readings, strict=True):
+        (alone,) = reader.read(way)
+        assert alone.text == reading.text == readings[0].text
+        assert np.allclose(alone.probabilities, reading.probabilities, atol=1e-5)
+        assert np.allclose(reading.probabilities, readings[0].probabilities, atol=1e-5)
+    other = reader.read(captcha(seed=2, text="9999"))[0]
+    assert not np.allclose(other.probabilities, readings[0].probabilities, atol=1e-3)
+
+
+def test_a_reading_is_the_most_probable_text_and_its_probability(reader):
+    for reading in reader.read([captcha(seed) for seed in range(5)]):
+        assert reading.probabilities.shape == (4, 10)
+        assert reading.probabilities.dtype == np.float32
+        best = reading.probabilities.argmax(axis=1)
+        assert reading.text == "".join(map(str, best))
+        expected = np.prod([row[column] for row, column in zip(reading.probabilities, best, strict=True)])
+        assert reading.confidence == pytest.approx(float(expected), rel=1e-5)
+        assert 0 < reading.confidence <= 1
+
+
+def test_many_at_once_as_a_list_a_generator_or_an_array(reader):
+    pictures = [captcha(seed) for seed in range(3)]
+    greys = np.stack([to_grey(picture) for picture in pictures])
+    texts = [reading.text for reading in reader.read(pictures)]
+    assert len(set(texts)) > 1
+    for batch in (
+        iter(pictures),
+        tuple(pictures),
+        greys,
+        greys[..., None],
+        np.stack([np.asarray(p) for p in pictures]),
+    ):
+        assert [reading.text for reading in reader.read(batch)] == texts
+    assert reader.read([]) == []
+
+
+def test_more_pictures_than_fit_in_one_batch_keep_their_order(reader):
+    kinds = [to_grey(captcha(seed)) for seed in range(5)]
+    count = 2 * BATCH_SIZE + 3
+    readings = reader.read([kinds[index % 5] for index in range(count)])
+    assert len(readings) == count
+    alone = [reader.read(kind)[0].probabilities for kind in kinds]
+    for index in (0, 1, 2, 3, 4, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 2 * BATCH_SIZE, count - 1):
+        assert np.allclose(readings[index].probabilities, alone[index % 5], atol=1e-5)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Good pictures with bad ones between them: [(picture, name of what is wrong with it)]."""
+    good = tmp_path / "good.png"
+    captcha().save(good)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(good.read_bytes()[:3000])
+    text = tmp_path / "notes.txt"
+    text.write_text("no picture")
+    lab = tmp_path / "lab.tif"
+    Image.new("LAB", (160, 60)).save(lab)
+    return [
+        (good, None),
+        (cut, "cut.png is no readable image"),
+        (captcha(2), None),
+        (text, "notes.txt is no readable image"),
+        (tmp_path / "gone.png", "gone.png does not exist"),
+        (tmp_path, f"{tmp_path.name} is no readable image"),
+        (np.zeros((60, 160), np.float32), "float32"),
+        (np.zeros((60, 160, 2), np.uint8), r"\[60, 160, 2\]"),
+        (np.zeros((0, 160), np.uint8), r"\[0, 160\]"),
+        (None, "NoneType"),
+        (17, "int"),
+        (lab, "lab.tif has mode LAB"),
+        (Image.new("L", (0, 60)), "0x60 pixels"),
+        (Image.open(io.BytesIO(cut.read_bytes())), "picture is no readable image"),
+        (to_grey(captcha(3)), None),
+    ]
+
+
+def test_the_first_bad_picture_is_named(reader, mixed):
+    for picture, complaint in mixed:
+        if complaint:
+            with pytest.raises(ImageError, match=complaint):
+                reader.read([captcha(), picture])
+
+
+def test_collecting_reads_the_rest_and_keeps_the_order(reader, mixed):
+    readings = reader.read([picture for picture, _ in mixed], errors="collect")
+    assert len(readings) == len(mixed)
+    for (picture, complaint), reading in zip(mixed, readings, strict=True):
+        if complaint:
+            assert (reading.text, reading.confidence) == ("", 0.0)
+            assert complaint.replace("\\", "") in reading.error
+            assert (reading.probabilities == np.float32(0.1)).all()
+        else:
+            assert reading.error is None
+            assert np.allclose(reading.probabilities, reader.read(picture)[0].probabilities, atol=1e-5)
+
+
+def test_an_unknown_way_with_errors_is_refused(reader):
+    with pytest.raises(ValueError, match="'ignore' must be 'raise' or 'collect'"):
+        reader.read([], errors="ignore")
+
+
+def test_a_picture_array_keeps_its_pixels():
+    colours = np.asarray(captcha())
+    assert (np.asarray(to_picture(colours)) == colours).all()
+    assert to_picture(colours[..., :1]).mode == "L"
+
+
+def test_images_and_records_are_read_alike(finished):
+    settings, _, score = finished
+    reader = Reader.load(settings.model_path)
+    renderings = list_images(settings, "test")
+    from_files = reader.read([rendering.path for rendering in renderings])
+    records = np.concatenate([images.numpy() for images, _ in load_batches(settings, "test")])
+    from_records = reader.read(records)
+    for one, other in zip(from_files, from_records, strict=True):
+        assert one.text == other.text
+        assert (one.probabilities == other.probabilities).all()
+    right = sum(one.text == rendering.text for one, rendering in zip(from_files, renderings, strict=True))
+    assert right == score.right
+
+
+def test_an_experiment_is_loaded_by_name_or_by_path(finished, monkeypatch):
+    settings, _, _ = finished
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(settings.data_dir))
+    readers = [Reader.load("tiny"), Reader.load(settings.model_path), Reader.load(str(settings.model_path))]
+    probabilities = [reader.read(captcha())[0].probabilities for reader in readers]
+    assert {reader.style for reader in readers} == {settings.style}
+    assert (probabilities[0] == probabilities[1]).all()
+    assert (probabilities[0] == probabilities[2]).all()
+
+
+def test_a_network_for_varying_lengths_leaves_nothing_here_out(tiny, tmp_path):
+    style = CaptchaStyle.preset("lengths 3 to 6")
+    model = tiny(style)
+    bias = np.zeros((6, 11), np.float32)
+    for position, answer in enumerate((7, 0, 3, 10, 10, 10)):  # 10: nothing here
+        bias[position, answer] = 5
+    last = model.get_layer("dense3")
+    last.set_weights([np.zeros_like(last.get_weights()[0]), bias.reshape(-1)])
+    settings = load_settings("lengths", data_dir=tmp_path, style=style)
+    save_model(model, settings)
+    (reading,) = Reader.load(settings.model_path).read(captcha())
+    assert reading.text == "703"
+    assert reading.probabilities.shape == (6, 11)
+
+
+@pytest.mark.parametrize("which", ["absent", "somewhere/absent.keras"])
+def test_a_missing_network_names_notebook_4(which):
+    with pytest.raises(StepError, match=r"no trained network .*absent.*notebook 04_train_alexnet"):
+        Reader.load(which)
+
+
+def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
+    text = tmp_path / "text.keras"
+    text.write_text("no network")
+    without_style = tmp_path / "foreign.keras"
+    with zipfile.ZipFile(finished[0].model_path) as ours, zipfile.ZipFile(without_style, "w") as foreign:
+        for name in ours.namelist():
+            if name != STYLE_MEMBER:
+                foreign.writestr(name, ours.read(name))
+    cut = tmp_path / "cut.keras"
+    cut.write_bytes(finished[0].model_path.read_bytes()[:5000])
+    for path in (text, without_style, cut):
+        with pytest.raises(StepError, match=rf"{path.name} is no network that notebook 04_train_alexnet saved"):
+            Reader.load(path)
+
+
+def test_experiments_are_compared_best_first(tmp_path):
+    for name, accuracy in {"low": 0.5, "high": 0.9, "middle": 0.7}.items():
+        settings = load_settings(name, data_dir=tmp_path)
+        settings.folder.mkdir(parents=True)
+        settings.metrics_path.write_text(json.dumps({"captcha_accuracy": accuracy}))
+    (tmp_path / "quick" / "untrained").mkdir()
+    compared = compare_experiments(dataclasses.replace(settings, experiment="untrained"))
+    assert list(compared) == ["high", "middle", "low"]
+    assert compared["high"] == {"captcha_accuracy": 0.9}

@@ -1,0 +1,301 @@
+"""Records hold every image to the pixel, and a damaged shard is noticed by its name."""
+
+import dataclasses
+import itertools
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import _storage, records
+from helpers._quiet import tf
+from helpers.captchas import to_grey
+from helpers.dataset import SPLITS, generate, list_images, open_image
+from helpers.errors import StepError
+from helpers.records import check_records, load_batches, load_grey, parse_batch, to_example, write_records, write_shard
+from helpers.settings import load_settings
+from helpers.styles import CaptchaStyle
+
+
+def record_ends(path: Path) -> list[int]:
+    """Where each record of a TFRecord file ends: length 8, its checksum 4, data, its checksum 4."""
+    content, ends, at = path.read_bytes(), [], 0
+    while at < len(content):
+        (length,) = struct.unpack_from("<Q", content, at)
+        at += 8 + 4 + length + 4
+        ends.append(at)
+    assert ends[-1] == len(content)
+    return ends
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if name != ".lock")
+
+
+def contents(batches) -> list[bytes]:
+    """The pixels of every record, in the order in which they come."""
+    return [image.tobytes() for images, _ in batches for image in images.numpy()]
+
+
+@pytest.mark.parametrize("preset", ["default", "five digits", "lengths 3 to 6"])
+def test_an_example_survives_the_round_trip(preset):
+    style = CaptchaStyle.preset(preset)
+    texts = [style.alphabet[length] * length for length in range(style.min_length, style.max_length + 1)]
+    random = np.random.default_rng(1)
+    greys = [random.integers(0, 256, (style.height, style.image_width), dtype=np.uint8) for _ in texts]
+    serialized = [to_example(grey, text, style).SerializeToString() for grey, text in zip(greys, texts, strict=True)]
+    images, labels = parse_batch(tf.constant(serialized), style)
+    assert images.dtype == tf.uint8
+    assert labels.dtype == tf.int32
+    assert images.shape == (len(texts), style.height, style.image_width, 1)
+    assert labels.shape == (len(texts), style.positions)
+    assert (images.numpy()[..., 0] == np.stack(greys)).all()
+    assert [style.labels_to_text(row) for row in labels.numpy()] == texts
+    assert tf.train.Example.FromString(serialized[0]).features.feature["text"].bytes_list.value[0] == texts[0].encode()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_record_is_its_image_to_the_pixel(shared_recorded, split):
+    images, labels = zip(*load_batches(shared_recorded, split, batch_size=32), strict=True)
+    images, labels = np.concatenate(images), np.concatenate(labels)
+    renderings = list_images(shared_recorded, split)
+    assert len(images) == len(labels) == len(renderings) == shared_recorded.counts[split]
+    for image, label, rendering in zip(images, labels, renderings, strict=True):
+        assert (image[..., 0] == to_grey(open_image(rendering.path))).all()
+        assert shared_recorded.style.labels_to_text(label) == rendering.text
+
+
+def test_shards_are_named_and_counted_as_the_design_says(shared_recorded):
+    shards = [f"train-{i:05d}-of-00004.tfrecord" for i in range(4)]
+    shards += [f"{split}-{i:05d}-of-00002.tfrecord" for split in ("test", "validation") for i in range(2)]
+    assert names(shared_recorded.records_folder) == sorted([*shards, "manifest.json"])
+    paths, count = check_records(shared_recorded, "validation")
+    assert [len(record_ends(path)) for path in paths] == [50, 10]
+    assert count == 60
+    manifest = _storage.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")
+    assert manifest["style"] == shared_recorded.style.to_dict()
+    assert [shard["count"] for shard in manifest["shards"]["train"]] == [50] * 4
+    assert {len(shard["digest"]) for shards in manifest["shards"].values() for shard in shards} == {64}
+
+
+def test_the_dataset_knows_its_shapes_and_how_many_batches_it_has(shared_recorded):
+    batches = load_batches(shared_recorded, "train")
+    images, labels = batches.element_spec
+    assert images.shape.as_list() == [None, 60, 160, 1]
+    assert labels.shape.as_list() == [None, 4]
+    assert batches.cardinality() == 7  # 200 images in batches of 32
+    assert [len(images) for images, _ in batches] == [32] * 6 + [8]
+
+
+def test_varying_lengths_make_the_whole_way(tmp_path):
+    style = CaptchaStyle.preset("lengths 3 to 6", height=32, width=64, font_sizes=20)
+    settings = load_settings(
+        "lengths", data_dir=tmp_path, style=style, train_count=6, validation_count=3, test_count=3, image_format="jpg"
+    )
+    generate(settings, processes=1)
+    write_records(settings)
+    for split in SPLITS:
+        images, labels = next(iter(load_batches(settings, split)))
+        assert images.shape[1:] == (32, 64, 1)
+        texts = [style.labels_to_text(row) for row in labels.numpy()]
+        assert texts == [rendering.text for rendering in list_images(settings, split)]
+
+
+def test_written_records_are_not_written_again(recorded, monkeypatch):
+    monkeypatch.setattr(records, "write_shard", lambda *_: pytest.fail("wrote again"))
+    manifest = write_records(recorded)
+    assert manifest == _storage.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
+
+
+def test_writing_twice_gives_the_same_bytes(drawn, shared_drawn, tmp_path):
+    manifest = write_records(drawn)
+    assert sum(shard["count"] for shards in manifest["shards"].values() for shard in shards) == 320
+    (drawn.records_folder / "manifest.json").unlink()
+    assert write_records(drawn) == manifest
+
+
+class Broken(Exception):
+    pass
+
+
+def fail_at(number: int):
+    """A `to_example` that fails at a certain call."""
+    calls = itertools.count(1)
+
+    def to_example_or_fail(*arguments):
+        if next(calls) == number:
+            raise Broken
+        return to_example(*arguments)
+
+    return to_example_or_fail
+
+
+def test_a_shard_is_written_whole_or_not_at_all(drawn, monkeypatch):
+    images = list_images(drawn, "test")
+    path = drawn.records_folder / "test-00000-of-00001.tfrecord"
+    monkeypatch.setattr(records, "to_example", fail_at(30))
+    with pytest.raises(Broken):
+        write_shard(path, images, drawn.style)
+    assert names(drawn.records_folder) == []
+    entry = write_shard(path, images, drawn.style)
+    assert names(drawn.records_folder) == [path.name]
+    assert entry == {"name": path.name, "count": 60, "digest": _storage.file_digest(path)}
+
+
+def test_interrupted_records_are_incomplete_and_can_be_written_again(drawn, monkeypatch):
+    monkeypatch.setattr(records, "RECORDS_PER_SHARD", 50)
+    monkeypatch.setattr(records, "to_example", fail_at(130))
+    with pytest.raises(Broken):
+        write_records(drawn)
+    assert names(drawn.records_folder) == ["train-00000-of-00004.tfrecord", "train-00001-of-00004.tfrecord"]
+    with pytest.raises(StepError, match="missing or incomplete"):
+        load_batches(drawn, "train")
+    (drawn.records_folder / f"{_storage.TEMPORARY}9-train-00002-of-00004.tfrecord").write_bytes(b"of a killed process")
+    write_records(drawn)
+    assert len(names(drawn.records_folder)) == 9
+    assert len(contents(load_batches(drawn, "train"))) == 200
+
+
+def flip_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def cut_between_records(path: Path) -> None:
+    os.truncate(path, record_ends(path)[-3])
+
+
+def cut_inside_a_record(path: Path) -> None:
+    os.truncate(path, record_ends(path)[-3] - 7)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (flip_bit, "is damaged"),
+        (cut_between_records, "is damaged: its 50 records"),
+        (cut_inside_a_record, "is damaged"),
+        (empty, "is damaged"),
+        (Path.unlink, "is missing"),
+    ],
+)
+def test_a_damaged_shard_is_named(recorded, damage, complaint):
+    damage(recorded.records_folder / "train-00002-of-00004.tfrecord")
+    message = rf"tiny/records/train-00002-of-00004\.tfrecord {complaint}.*notebook 03_write_tfrecords"
+    with pytest.raises(StepError, match=message):
+        load_batches(recorded, "train")
+    with pytest.raises(StepError, match=message):
+        write_records(recorded)
+    assert len(contents(load_batches(recorded, "test"))) == 60  # the other splits are whole
+    (recorded.records_folder / "manifest.json").unlink()  # as the message says
+    write_records(recorded)
+    assert len(contents(load_batches(recorded, "train"))) == 200
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("damage", [cut_between_records, empty])
+def test_tensorflow_alone_does_not_notice_a_missing_tail_but_the_count_does(recorded, damage, shuffle, monkeypatch):
+    path = recorded.records_folder / "train-00002-of-00004.tfrecord"
+    checked = check_records(recorded, "train")
+    damage(path)
+    assert len(list(tf.data.TFRecordDataset(str(path)))) < 50  # no error: records are silently missing
+    monkeypatch.setattr(records, "check_records", lambda *_: checked)
+    with pytest.raises(tf.errors.FailedPreconditionError, match="expected to contain 200 elements but contained only"):
+        contents(load_batches(recorded, "train", shuffle=shuffle))
+
+
+def test_a_shard_in_the_place_of_another_is_noticed(recorded):
+    one, two = (recorded.records_folder / f"train-0000{i}-of-00004.tfrecord" for i in (0, 1))
+    one.write_bytes(two.read_bytes())
+    with pytest.raises(StepError, match="train-00000-of-00004"):
+        check_records(recorded, "train")
+
+
+def test_a_manifest_that_was_changed_is_noticed(recorded):
+    path = recorded.records_folder / "manifest.json"
+    path.write_text(path.read_text().replace('"count": 50', '"count": 49'))
+    with pytest.raises(StepError, match=r"records/manifest\.json was changed"):
+        load_batches(recorded, "train")
+
+
+def test_records_of_another_style_are_refused(recorded):
+    other = dataclasses.replace(recorded, style=CaptchaStyle(noise_dots=200))
+    with pytest.raises(StepError, match=r"another style .*noise_dots: 30, not 200.*notebook 03_write_tfrecords"):
+        load_batches(other, "train")
+
+
+def test_missing_records_name_notebook_3(drawn):
+    with pytest.raises(StepError, match=r"'tiny' are missing.*notebook 03_write_tfrecords"):
+        load_batches(drawn, "train")
+
+
+def test_missing_images_name_notebook_2(drawn):
+    (drawn.folder / "manifest.json").unlink()
+    with pytest.raises(StepError, match="notebook 02_generate_captchas"):
+        write_records(drawn)
+    assert not drawn.records_folder.exists()
+
+
+def test_images_that_were_changed_after_they_were_made_are_refused(drawn):
+    path = list_images(drawn, "validation")[3].path
+    Image.new("RGB", (160, 60), "white").save(path)
+    with pytest.raises(StepError, match=r"were changed after they were made.*notebook 02_generate_captchas"):
+        write_records(drawn)
+    assert not drawn.records_folder.exists()
+
+
+def test_an_image_of_another_size_is_named(drawn):
+    rendering = list_images(drawn, "test")[0]
+    Image.new("RGB", (80, 60)).save(rendering.path)
+    with pytest.raises(StepError, match=f"{rendering.path.name} is 80x60 pixels.*160x60"):
+        load_grey(rendering, drawn.style)
+
+
+def test_records_of_other_images_are_written_anew(recorded, tmp_path):
+    manifest = _storage.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
+    _storage.write_json(
+        recorded.records_folder / "manifest.json", _storage.sealed({**manifest, "images_digest": "0" * 64})
+    )
+    assert write_records(recorded)["images_digest"] == manifest["images_digest"]
+
+
+def test_a_second_writer_is_refused(drawn):
+    with _storage.only_writer(drawn.records_folder), pytest.raises(StepError, match="Another process is writing"):
+        write_records(drawn)
+    assert names(drawn.records_folder) == []
+
+
+def test_shuffling_gives_every_record_once_an_epoch_in_ever_new_order(shared_recorded):
+    in_order = contents(load_batches(shared_recorded, "train"))
+    batches = load_batches(shared_recorded, "train", shuffle=True)
+    first, second = contents(batches), contents(batches)
+    assert sorted(first) == sorted(second) == sorted(in_order)
+    assert len(set(in_order)) == 200
+    assert first != in_order
+    assert second != first
+    assert batches.cardinality() == 7
+    # Mixed across the shards: the first batch does not come from one of them only.
+    assert len({in_order.index(image) // 50 for image in first[:32]}) > 1
+
+
+def test_the_seed_decides_the_order(shared_recorded):
+    orders = [contents(load_batches(shared_recorded, "train", shuffle=True, seed=seed)) for seed in (1, 1, 2, None)]
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    own_seed = load_batches(shared_recorded, "train", shuffle=True, seed=shared_recorded.seed)
+    assert orders[3] == contents(own_seed)
+
+
+def test_labels_stay_with_their_images_when_shuffled(shared_recorded):
+    truth = {to_grey(open_image(image.path)).tobytes(): image.text for image in list_images(shared_recorded, "train")}
+    for images, labels in load_batches(shared_recorded, "train", shuffle=True):
+        for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+            assert truth[image.tobytes()] == shared_recorded.style.labels_to_text(label)

@@ -1,0 +1,157 @@
+"""Files are whole or not there, manifests notice a change, and one process writes at a time."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import _storage
+from helpers._storage import only_writer, read_json, read_sealed, sealed, short, write_json, written_whole
+from helpers.errors import StepError
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+JSON_OBJECTS = st.dictionaries(st.text().filter(lambda key: key != "digest"), JSON_VALUES, max_size=4)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_a_written_file_is_there_and_its_temporary_one_is_not(tmp_path):
+    path = tmp_path / "new" / "network.keras"
+    with written_whole(path) as temporary:
+        assert temporary.suffix == ".keras"
+        assert temporary.parent == path.parent
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert names(path.parent) == ["network.keras"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(error), written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_only_unfinished_files_are_removed(tmp_path):
+    (tmp_path / "kept.png").write_bytes(b"1")
+    (tmp_path / f"{_storage.TEMPORARY}17-half.png").write_bytes(b"2")
+    _storage.remove_unfinished(tmp_path)
+    assert names(tmp_path) == ["kept.png"]
+    _storage.remove_unfinished(tmp_path / "not there")
+    assert names(tmp_path) == ["kept.png"]
+
+
+@given(JSON_OBJECTS)
+def test_equal_values_have_equal_texts(value):
+    backwards = dict(reversed(value.items()))
+    assert _storage.to_json(backwards) == _storage.to_json(value)
+    assert json.loads(_storage.to_json(value)) == value
+
+
+def test_json_round_trip(tmp_path):
+    write_json(tmp_path / "a.json", {"style": {"alphabet": "äß␣"}, "seed": 1})
+    assert read_json(tmp_path / "a.json", "notebook 02") == {"style": {"alphabet": "äß␣"}, "seed": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", None])
+def test_a_missing_or_broken_json_file_names_itself_and_the_notebook(tmp_path, content):
+    path = tmp_path / "broken.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StepError, match=r"broken\.json.*notebook 02_generate_captchas"):
+        read_json(path, "notebook 02_generate_captchas")
+
+
+@given(JSON_OBJECTS, st.data())
+def test_a_sealed_manifest_is_read_back_and_notices_every_change(tmp_path_factory, value, data):
+    path = tmp_path_factory.mktemp("sealed") / "manifest.json"
+    write_json(path, sealed(value))
+    assert read_sealed(path, "notebook 02") == value
+
+    changed = sealed(value)
+    key = data.draw(st.sampled_from([*changed, "one more"]))
+    if key in changed and data.draw(st.booleans()):
+        del changed[key]
+    else:
+        changed[key] = "something else"
+    write_json(path, changed)
+    with pytest.raises(StepError, match=r"manifest\.json was changed.*run notebook 02"):
+        read_sealed(path, "notebook 02")
+
+
+def test_digests_depend_on_names_order_and_bytes(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    digests = {_storage.files_digest([one, two], tmp_path), _storage.files_digest([two, one], tmp_path)}
+    two.write_bytes(b"3")
+    digests.add(_storage.files_digest([one, two], tmp_path))
+    two.write_bytes(b"2")
+    two.rename(tmp_path / "zwei")
+    digests.add(_storage.files_digest([one, tmp_path / "zwei"], tmp_path))
+    assert len(digests) == 4
+    assert _storage.file_digest(one) == hashlib.sha256(b"1").hexdigest()
+    assert _storage.text_digest("ä") == hashlib.sha256("ä".encode()).hexdigest()
+
+
+def test_paths_are_shown_without_the_machine(tmp_path, monkeypatch):
+    assert short(Path("/home/ann/data/default/images/train/00000_5020.png")) == "default/images/train/00000_5020.png"
+    assert short(Path("/home/ann/data/default/records/manifest.json")) == "default/records/manifest.json"
+    assert short(Path("/home/ann/data/default/model.keras")) == "default/model.keras"
+    monkeypatch.chdir(tmp_path)
+    assert short(tmp_path / "my" / "picture.png") == "my/picture.png"
+    assert short("picture.png") == "picture.png"
+
+
+def test_versions_are_the_installed_ones():
+    versions = _storage.package_versions("captcha", "pillow")
+    assert versions.keys() == {"python", "captcha", "pillow"}
+    assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert versions["captcha"].count(".") == 2
+
+
+def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path):
+    with only_writer(tmp_path / "busy"):
+        with pytest.raises(StepError, match=r"Another process is writing to .*busy"), only_writer(tmp_path / "busy"):
+            raise AssertionError("two writers at once")
+        with only_writer(tmp_path / "other"):
+            pass  # another folder has its own lock
+    with only_writer(tmp_path / "busy"):
+        assert (tmp_path / "busy" / ".lock").is_file()
+
+
+def test_a_writer_that_fails_gives_its_lock_back(tmp_path):
+    with pytest.raises(RuntimeError), only_writer(tmp_path):
+        raise RuntimeError
+    with only_writer(tmp_path), pytest.raises(StepError), only_writer(tmp_path):
+        raise AssertionError("two writers at once")
+
+
+def test_another_process_is_refused_too(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from helpers._storage import only_writer\n"
+        "with only_writer(Path(sys.argv[1])): print('writing')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with only_writer(tmp_path):
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert refused.returncode == 1
+    assert "Another process is writing" in refused.stderr
+    assert subprocess.run(command, capture_output=True, text=True, timeout=120).stdout == "writing\n"

@@ -1,0 +1,185 @@
+"""A style checks itself, and comes back from disk as it was."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import matplotlib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.captchas import draw_captcha
+from helpers.errors import StyleError
+from helpers.styles import NOTHING, NUMBERS, PRESETS, RANGES, CaptchaStyle, find_font
+
+FIELDS = [field.name for field in dataclasses.fields(CaptchaStyle)]
+CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def ranges(lowest, highest):
+    values = st.integers(lowest, highest) if isinstance(lowest, int) else st.floats(lowest, highest)
+    return st.tuples(values, values).map(lambda pair: tuple(sorted(pair)))
+
+
+def numbers(lowest, highest):
+    return st.integers(lowest, highest) if isinstance(lowest, int) else st.floats(lowest, highest)
+
+
+def styles():
+    """Every style that can be drawn."""
+    fields = {name: ranges(*limits) for name, limits in RANGES.items()}
+    fields |= {name: numbers(*limits) for name, limits in NUMBERS.items()}
+    fields["width"] = st.none() | fields["width"]
+    fields["alphabet"] = st.lists(st.sampled_from(CHARACTERS), min_size=2, unique=True).map("".join)
+    fields["font_sizes"] = st.lists(st.integers(8, 400), min_size=1, max_size=4)
+    fields["fonts"] = st.lists(st.sampled_from(PRESETS["many fonts"]["fonts"]), min_size=1, max_size=3)
+    fields["text_color"] = st.tuples(st.integers(0, 40), st.integers(40, 200))
+    fields["background_color"] = ranges(220, 255)
+    return st.fixed_dictionaries({}, optional=fields).map(lambda chosen: CaptchaStyle(**chosen))
+
+
+@given(styles())
+def test_a_style_survives_json(style):
+    fields = json.loads(json.dumps(style.to_dict()))
+    assert list(fields) == FIELDS
+    assert CaptchaStyle.from_dict(fields) == style
+    assert hash(CaptchaStyle.from_dict(fields)) == hash(style)
+    assert style.differences(CaptchaStyle.from_dict(fields)) == []
+
+
+@given(styles(), st.data())
+def test_labels_survive_the_round_trip(style, data):
+    length = data.draw(st.integers(style.min_length, style.max_length))
+    text = "".join(data.draw(st.lists(st.sampled_from(style.alphabet), min_size=length, max_size=length)))
+    labels = style.text_to_labels(text)
+    assert len(labels) == style.positions == style.max_length
+    assert all(0 <= label < len(style.classes) for label in labels)
+    assert style.labels_to_text(labels) == text
+    assert [style.classes[label] for label in labels[:length]] == list(text)
+
+
+@given(styles(), styles())
+def test_differences_name_every_changed_field_and_no_other(one, other):
+    changed = [name for name in FIELDS if getattr(one, name) != getattr(other, name)]
+    assert [sentence.split(":")[0] for sentence in one.differences(other)] == changed
+
+
+def test_short_texts_are_padded_on_the_right_with_the_last_class():
+    style = CaptchaStyle(length=(3, 6))
+    assert style.classes == "0123456789" + NOTHING
+    assert style.text_to_labels("123") == [1, 2, 3, 10, 10, 10]
+    assert style.labels_to_text([1, 2, 3, 10, 10, 10]) == "123"
+    assert CaptchaStyle().classes == "0123456789"
+
+
+def test_the_width_follows_the_longest_text_unless_it_is_given():
+    assert (CaptchaStyle().image_width, CaptchaStyle().height) == (160, 60)
+    assert CaptchaStyle(length=(3, 6)).image_width == 240
+    assert CaptchaStyle(length=5, width=90).image_width == 90
+
+
+def test_one_value_may_stand_for_a_tuple():
+    style = CaptchaStyle(length=5, fonts="DejaVuSans", font_sizes=40)
+    assert (style.length, style.fonts, style.font_sizes) == ((5, 5), ("DejaVuSans",), (40,))
+    assert CaptchaStyle(rotation=[-5, 5]).rotation == (-5, 5)
+
+
+def test_a_style_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CaptchaStyle().height = 61
+    assert dataclasses.replace(CaptchaStyle(), height=61).height == 61
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("alphabet", value) for value in ("", "0", "00", "0120", "0 1", "a/b", "01" + NOTHING, "a.b", "a\n", 12)],
+        *[("length", value) for value in (0, 13, (5, 3), (1,), "4", (3.0, 4), True, (1, 2, 3), None)],
+        *[("width", value) for value in (15, 2001, 100.5, "160", True)],
+        *[("height", value) for value in (15, 501, None)],
+        *[("fonts", value) for value in ((), ("",), "NoSuchFont", ("DroidSansMono", "no.ttf"), (3,), 3, __file__)],
+        *[("font_sizes", value) for value in ((), 7, (42, 401), (42.0,), "42")],
+        *[("rotation", value) for value in (30, (30, -30), (-181, 0), (0.5, 1))],
+        *[("offset_x", value) for value in ((-1, 4), (4, 0), (0, 101))],
+        *[("offset_y", value) for value in ((-1, 4), (6, 0), "06")],
+        *[("warp_x", value) for value in ((0.3, 0.1), (0, 1.1), (0.1,), ("a", "b"), (float("nan"), float("nan")))],
+        *[("warp_y", value) for value in ((0.3, 0.1), (-0.1, 1), (0.1, float("nan")), 0.3)],
+        *[("space_probability", value) for value in (-0.1, 1.1, float("nan"), "half", None)],
+        *[("overlap", value) for value in (-0.1, 1.1, True)],
+        *[("noise_dots", value) for value in (-1, 1.5, 10_001, True)],
+        *[("dot_width", value) for value in (0, 51)],
+        *[("noise_curves", value) for value in (-1, 101, "one")],
+        *[("text_color", value) for value in ((0, 0), (0, 39), (10, 230), (0, 256), (200, 10), "black")],
+        *[("text_opacity", value) for value in ((0, 10), (220, 256), (255, 220))],
+        *[("background_color", value) for value in ((0, 256), (255, 238), (-1, 255))],
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_the_fields_name(field, value):
+    with pytest.raises(StyleError, match=rf"^{field}: "):
+        CaptchaStyle(**{field: value})
+
+
+def test_every_field_has_a_refusal_of_its_own():
+    cases = test_what_cannot_be_drawn_is_refused_by_the_fields_name.pytestmark[0].args[1]
+    assert {field for field, _ in cases} == set(FIELDS)
+
+
+def test_text_like_its_background_is_refused_either_way_round():
+    with pytest.raises(StyleError, match=r"text_color: .* background_color"):
+        CaptchaStyle(text_color=(100, 200), background_color=(150, 255))
+    light_on_dark = CaptchaStyle(text_color=(200, 255), background_color=(0, 40))
+    assert draw_captcha("5020", light_on_dark, 1).getpixel((0, 0)) < (41, 41, 41)
+
+
+def test_a_font_without_the_alphabet_is_refused_unless_it_is_only_read():
+    with pytest.raises(StyleError, match="'DroidSansMono' has no picture for 山"):
+        CaptchaStyle(alphabet="01山")
+    assert CaptchaStyle(alphabet="01山", check_fonts=False).classes == "01山"
+    fields = CaptchaStyle().to_dict() | {"fonts": ["gone.ttf"]}
+    assert CaptchaStyle.from_dict(fields, check_fonts=False).fonts == ("gone.ttf",)
+
+
+def test_an_unknown_field_is_named():
+    with pytest.raises(StyleError, match="no field colour"):
+        CaptchaStyle.from_dict({"colour": 3})
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_drawn(name):
+    style = CaptchaStyle.preset(name)
+    image = draw_captcha(style.alphabet[-1] * style.max_length, style, seed=1)
+    assert image.size == (style.image_width, style.height)
+    assert min(image.convert("L").getextrema()) < 200
+    assert (style == CaptchaStyle()) == (name == "default")
+
+
+def test_presets_can_be_changed_and_an_unknown_one_lists_them():
+    assert CaptchaStyle.preset("noisy", height=80) == CaptchaStyle(noise_dots=200, noise_curves=4, height=80)
+    with pytest.raises(StyleError, match=r"'blurred'.*default, clean, noisy, many fonts"):
+        CaptchaStyle.preset("blurred")
+
+
+def test_fonts_are_found_by_name_or_by_path():
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
+    assert find_font("DejaVuSerif") == path
+    assert find_font(str(path)) == path
+    assert find_font("DroidSansMono").is_file()
+    with pytest.raises(StyleError, match=r"no font 'Comic'.*DejaVuSans.*DroidSansMono.*STIXGeneral"):
+        find_font("Comic")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("", "0 characters"), ("123", "draws 4"), ("12345", "draws 4"), ("12a4", "contains a"), (1234, "is a int")],
+)
+def test_a_text_that_cannot_be_drawn_is_refused(text, complaint):
+    with pytest.raises(StyleError, match=complaint):
+        CaptchaStyle().check_text(text)
+
+
+def test_a_text_that_can_be_drawn_is_handed_back():
+    assert CaptchaStyle().check_text("0042") == "0042"
+    assert CaptchaStyle(length=(3, 6)).check_text("123456") == "123456"
+    with pytest.raises(StyleError, match="draws 3 to 6"):
+        CaptchaStyle(length=(3, 6)).check_text("12")
