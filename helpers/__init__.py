@@ -13,7 +13,8 @@ scores       digit and whole-captcha accuracy, Wilson interval
 plots        everything that is drawn
 environment  the checks of notebook 1
 errors       the one family of errors, written to be read
+quiet_tensorflow  TensorFlow and Keras without their start-up log lines
 
-A module imports only from those above it, or `scores`, `plots` and `errors`. Names that begin
+A module imports only from those above it, or `scores`, `plots`, `errors` and `quiet_tensorflow`. Names that begin
 with an underscore are machinery that no lesson opens.
 """

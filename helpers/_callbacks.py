@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers import _storage, plots
-from helpers._quiet import keras, tf
+from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, digit_accuracy
 
 Probe = tuple[np.ndarray, np.ndarray]

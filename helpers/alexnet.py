@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 
-from helpers._quiet import keras
+from helpers.quiet_tensorflow import keras
 from helpers.styles import CaptchaStyle
 
 layers = keras.layers
@@ -42,8 +42,8 @@ def convolution(
 ):
     """A convolution, an overlapping max-pool (3x3, 2 apart) if it gets a name, BatchNorm, and ReLU.
 
-    AlexNet pools after ReLU. The largest of several values is the same before and after ReLU, and
-    pooling first leaves the layers behind it a quarter of the work.
+    AlexNet pools after ReLU. ReLU of the largest value is the largest of the ReLUs, so without
+    BatchNorm the order makes no difference; pooling first leaves what follows a quarter of the work.
     """
     x = layers.Conv2D(
         filters, kernel, stride, padding=padding, use_bias=not batch_norm, kernel_initializer="he_normal", name=name

@@ -118,8 +118,8 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
     """
     check_texts(settings.style)
     CaptchaStyle.from_dict(settings.style.to_dict())  # its fonts are here
-    _begin(settings)
     with _storage.only_writer(settings.folder):
+        _begin(settings)
         return _complete(settings, processes or os.cpu_count() or 1)
 
 

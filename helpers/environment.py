@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers._quiet import tf
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.errors import TutorialError
+from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 from helpers.styles import PRESETS, find_font
 from helpers.training import compile_model

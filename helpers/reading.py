@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from helpers._quiet import keras, tf
 from helpers._storage import read_json, short
 from helpers.captchas import to_grey
 from helpers.dataset import open_image
 from helpers.errors import ImageError, StepError
+from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings, load_settings
 from helpers.styles import CaptchaStyle
 from helpers.training import STYLE_MEMBER

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from helpers import _storage
-from helpers._quiet import tf
 from helpers._storage import short
 from helpers.captchas import to_grey
 from helpers.dataset import SPLITS, Rendering, list_images, open_image, read_manifest
 from helpers.errors import StepError
+from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
 

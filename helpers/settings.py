@@ -65,6 +65,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_experiment_name(self.experiment)
+        object.__setattr__(self, "data_dir", Path(self.data_dir))
         if self.image_format not in ("png", "jpg"):
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
         if self.image_format == "jpg" and not features.check("jpg"):

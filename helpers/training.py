@@ -11,9 +11,9 @@ import numpy as np
 
 from helpers import _storage
 from helpers._callbacks import Checkpoint, LivePlot, Probe, write_rows
-from helpers._quiet import keras, tf
 from helpers.dataset import read_manifest
-from helpers.errors import TutorialError
+from helpers.errors import StepError, TutorialError
+from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
 from helpers.settings import Settings
@@ -103,7 +103,7 @@ def first_captchas(settings: Settings, split: str, count: int) -> Probe:
 
 
 def train(model: keras.Model, settings: Settings, until: int | None = None) -> Training:
-    """Train a compiled model, with a live plot; go on where an earlier call stopped.
+    """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
     After each epoch a checkpoint is on disk. A call with the same images, settings and network
     continues from it; with any other it begins anew.
@@ -112,7 +112,8 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
         until: stop after this epoch; None trains all of settings.epochs.
 
     Raises:
-        StepError: the records are missing, damaged, or of another style.
+        StepError: the records are missing, damaged, or of another style; or no checkpoint fits, and
+            the model was trained before.
         TrainingStopped: the kernel was interrupted.
     """
     steps = -(-settings.train_count // settings.batch_size)
@@ -127,6 +128,8 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
     )
     checkpoint = Checkpoint(settings.folder / "checkpoint", _fingerprint(model, settings), live)
     finished = checkpoint.restore(model)
+    if finished == 0 and int(model.optimizer.iterations) > 0:
+        raise StepError("This network was trained before. Build and compile a new one, then train that.")
     keras.utils.set_random_seed(settings.seed + finished)
     tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)

@@ -22,9 +22,9 @@ import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from helpers import records
-from helpers._quiet import keras
 from helpers.alexnet import build_alexnet
 from helpers.dataset import generate
+from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.settings import Settings, load_settings

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from helpers._quiet import keras, tf
 from helpers.alexnet import ORIGINAL, build_alexnet, layer_shapes
+from helpers.quiet_tensorflow import keras, tf
 from helpers.styles import CaptchaStyle
 
 SHAPES = {"default": (4, 10), "five digits": (5, 10), "lengths 3 to 6": (6, 11), "capitals and digits": (4, 36)}

@@ -18,7 +18,7 @@ ORDER = [
     "settings",
     "captchas",
     "dataset",
-    "_quiet",
+    "quiet_tensorflow",
     "records",
     "alexnet",
     "scores",
@@ -104,4 +104,4 @@ def reads_environment(path: Path) -> bool:
 
 def test_only_the_settings_read_the_environment():
     readers = {path.stem for path in MODULES if reads_environment(path)}
-    assert readers - {"_quiet", "_run"} == {"settings"}  # _quiet: TensorFlow's own log level
+    assert readers - {"quiet_tensorflow", "_run"} == {"settings"}  # quiet_tensorflow: TensorFlow's own log level

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from helpers import _storage, records
-from helpers._quiet import tf
 from helpers.captchas import to_grey
 from helpers.dataset import SPLITS, generate, list_images, open_image
 from helpers.errors import StepError
+from helpers.quiet_tensorflow import tf
 from helpers.records import check_records, load_batches, load_grey, parse_batch, to_example, write_records, write_shard
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle

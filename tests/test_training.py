@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from helpers import _storage
 from helpers._callbacks import LivePlot, read_rows, write_rows
-from helpers._quiet import keras, tf
 from helpers.dataset import list_images
 from helpers.errors import StepError
+from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
