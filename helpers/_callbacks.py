@@ -14,6 +14,7 @@ from helpers import _storage, plots
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, digit_accuracy
 
+PROBE_SIZE = 256  # captchas
 Probe = tuple[np.ndarray, np.ndarray]
 """Images uint8 [captchas, height, width, 1] and labels int32 [captchas, positions]."""
 
@@ -33,29 +34,31 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 class LivePlot(keras.callbacks.Callback):
-    """Every few batches: read some training and some held-out captchas, and redraw the figure.
+    """Every few batches: read some training and some validation captchas, and redraw the figure.
 
     Both are read as in use, without dropout, so that the two curves can be compared.
 
     Args:
-        probes: what is read, under "training" and "held out".
+        probes: what is read, under "training" and "validation".
         batch_size: images.
         every: batches between two points.
-        total_images: where the figure's axis ends.
+        images_per_epoch, epochs: how many images there are, and how often each will be seen.
     """
 
-    def __init__(self, probes: dict[str, Probe], batch_size: int, every: int, total_images: int) -> None:
+    def __init__(
+        self, probes: dict[str, Probe], batch_size: int, every: int, images_per_epoch: int, epochs: int
+    ) -> None:
         super().__init__()
         self.probes, self.batch_size = probes, batch_size
-        self.every, self.total_images = every, total_images
+        self.every, self.images_per_epoch, self.epochs = every, images_per_epoch, epochs
         self.show: Callable[[Any], None] = plots.live_display()
         self.points: list[dict[str, float]] = []
         self.images = self.batch = 0  # trained on before this call; batches in this call
 
     @property
     def images_seen(self) -> int:
-        """Training images so far; the last batch of an epoch counts as a whole one."""
-        return min(self.images + self.batch * self.batch_size, self.total_images)
+        """Training images so far."""
+        return self.images + self.batch * self.batch_size
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.read = tf.function(lambda images: tf.argmax(self.model(images, training=False), -1))
@@ -68,9 +71,9 @@ class LivePlot(keras.callbacks.Callback):
         if self.batch % self.every == 0:
             self.measure()
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self.batch % self.every:
-            self.measure()
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.images, self.batch = (epoch + 1) * self.images_per_epoch, 0  # its last batch may be smaller
+        self.measure()
 
     def measure(self) -> None:
         """Add a point to the curves and draw them."""
@@ -81,7 +84,8 @@ class LivePlot(keras.callbacks.Callback):
             point[f"{name} captchas"] = captcha_accuracy(labels, predicted).value
         point["seconds"] = time.perf_counter() - self.started
         self.points.append(point)
-        self.show(plots.draw_progress(self.points, self.total_images))
+        classes = self.model.output_shape[-1]
+        self.show(plots.draw_progress(self.points, self.images_per_epoch * self.epochs, PROBE_SIZE, classes))
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -2,7 +2,8 @@
 
 Five convolutions, three overlapping max-pools, two hidden dense layers, and one softmax for each
 position. Sources: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep
-convolutional neural networks"; Krizhevsky 2014, arXiv:1404.5997 (one tower, no LRN).
+convolutional neural networks"; Krizhevsky 2014, arXiv:1404.5997 (one tower); without
+local response normalisation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Everything that is drawn. Knows arrays and texts only.
 
 A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns
-the figure. Solid lines are training, dashed lines are held out; blue is a digit, vermilion a whole
-captcha, in every notebook.
+the figure. In curves of accuracy, solid lines are training and dashed lines are not; blue is a
+digit, vermilion a whole captcha.
 """
 
 from __future__ import annotations
@@ -101,29 +101,34 @@ def knob_strips(strips: Mapping[str, tuple[Sequence[str], Sequence[Any]]], headi
     return fig
 
 
-def class_balance(counts: np.ndarray, classes: str, ax: Axes | None = None) -> Axes:
+def class_balance(counts: np.ndarray, classes: str, texts: int, ax: Axes | None = None) -> Axes:
     """How often each class stands at each position, with the spread that chance explains.
+
+    Chance comes in twice: a split got four fifths of all texts, and each captcha draws one of these.
+    No band is drawn where lengths vary, because "nothing here" cannot stand everywhere.
 
     Args:
         counts: [positions, classes].
+        texts: different texts in the split.
     """
     if ax is None:
         _, ax = new_axes()
     positions = len(counts)
     total = counts.sum(axis=1).mean()
     expected = total / counts.shape[1]
-    spread = 2 * np.sqrt(expected * (1 - 1 / counts.shape[1]))
+    spread = 2 * np.sqrt(expected * (1 - 1 / counts.shape[1]) * (1 + 0.2 * total / texts))
     shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, positions))
     x = np.arange(counts.shape[1])
     for position, row in enumerate(counts):
         offset = (position - (positions - 1) / 2) * 0.8 / positions
         ax.bar(x + offset, row, 0.8 / positions, color=shades[position], label=f"position {position + 1}")
-    ax.axhspan(expected - spread, expected + spread, color=GREY, alpha=0.3, zorder=3,
-               label="expected ± 2 deviations")  # fmt: skip
+    if "␣" not in classes:
+        low, high = expected - spread, expected + spread
+        ax.axhspan(low, high, color=GREY, alpha=0.3, zorder=3, label="expected ± 2 deviations")
     ax.set_xticks(x, list(classes))
     ax.set_xlabel("character")
     ax.set_ylabel("captchas")
-    ax.set_title(f"Each character about equally often at each position ({total:,.0f} captchas)")
+    ax.set_title(f"How often each character stands at each position ({total:,.0f} captchas)")
     ax.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
     return ax
 
@@ -152,7 +157,7 @@ def horizontal_bars(
             low, high = intervals[name]
             ax.plot([low, high], [index, index], color="black", linewidth=1.5)
             end = max(end, high)
-        value = f"{values[name]:,.0f}" if values[name] >= 100 and not unit else f"{values[name]:.3g}"
+        value = f"{values[name]:,.0f}" if values[name] >= 100 and not unit else f"{values[name]:.{4 if unit else 3}g}"
         ax.annotate(f" {value}{unit}", (end, index), va="center", fontsize=9,
                     textcoords="offset points", xytext=(2, 0))  # fmt: skip
     ax.invert_yaxis()
@@ -162,29 +167,32 @@ def horizontal_bars(
     return ax
 
 
-def byte_map(record: bytes, parts: Sequence[tuple[str, int]], ax: Axes | None = None, shown: int = 64) -> Axes:
-    """The first bytes of a record as a row of coloured cells in hexadecimal.
+def byte_map(record: bytes, parts: Sequence[tuple[str, int]], ax: Axes | None = None) -> Axes:
+    """The first 48 and the last 16 bytes of a record as coloured cells in hexadecimal.
 
     Args:
         parts: (name, bytes) in order.
-        shown: bytes that are drawn, 16 to a row.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(8, 0.42 * -(-shown // 16) + 0.9), layout="constrained")
-    colors = ["#BFD7EA", "#FFE0B3", "#C7E9C0", "#E2CFEA", "#F6C6C0", "#DDDDDD", "#FFF3B0"]
+        _, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+    colors = ["#BFD7EA", "#FFE0B3", "#C7E9C0", "#F6C6C0"]
     owner = [part for part, (_, size) in enumerate(parts) for _ in range(size)]
-    for index, byte in enumerate(record[:shown]):
-        x, y = index % 16, index // 16
-        color = colors[owner[index] % len(colors)] if index < len(owner) else "white"
-        ax.add_patch(plt.Rectangle((x, y), 1, 1, facecolor=color, edgecolor="white"))
-        ax.text(x + 0.5, y + 0.5, f"{byte:02x}", ha="center", va="center", fontsize=9, family="monospace")
-    first = dict.fromkeys(owner[:shown])
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colors[part % len(colors)]) for part in first]
-    ax.legend(handles, [parts[part][0] for part in first], ncols=4, fontsize=9, frameon=False,
-              loc="upper center", bbox_to_anchor=(0.5, 0))  # fmt: skip
+    for row, start in enumerate([0, 16, 32, len(record) - 16]):
+        y = row if row < 3 else 3.6
+        for column in range(16):
+            index = start + column
+            ax.add_patch(plt.Rectangle((column, y), 1, 1, facecolor=colors[owner[index]], edgecolor="white"))
+            ax.text(
+                column + 0.5, y + 0.5, f"{record[index]:02x}", ha="center", va="center", fontsize=9, family="monospace"
+            )
+    ax.text(8, 3.3, f"… {len(record) - 64:,} more bytes …", ha="center", va="center", fontsize=9)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=color) for color in colors[: len(parts)]]
+    names = [name for name, _ in parts]
+    ax.legend(handles, names, ncols=4, fontsize=9, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0))
     ax.set_xlim(0, 16)
-    ax.set_ylim(-(-min(shown, len(record)) // 16), 0)
+    ax.set_ylim(4.6, 0)
     ax.set_axis_off()
+    ax.set_title("The first 48 and the last 16 bytes of the record, in hexadecimal", fontsize=10)
     return ax
 
 
@@ -239,46 +247,59 @@ def live_display() -> Callable[[Figure], None]:
     return show
 
 
-def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, classes: int = 10) -> Figure:
-    """The live figure: digit and whole-captcha accuracy on training and held-out captchas.
+def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, probe_size: int, classes: int) -> Figure:
+    """The live figure: accuracies on training and validation captchas, and how far the training is.
 
     Args:
         points: images seen, seconds and four accuracies (0 to 1) each.
         total_images: images that the whole training will see.
+        probe_size: captchas behind each point of a curve.
         classes: guessing reads one digit in so many right.
     """
     fig, ax = new_axes(8, 4)
     plt.close(fig)  # shown by its caller, not by the cell
     x = [point["images"] for point in points]
     for thing, color in (("digits", DIGITS), ("captchas", CAPTCHAS)):
-        for split, style in (("training", "-"), ("held out", "--")):
+        for split, style in (("training", "-"), ("validation", "--")):
             y = [100 * point[f"{split} {thing}"] for point in points]
             ax.plot(x, y, style, color=color, label=f"{thing}, {split}")
     ax.axhline(100 / classes, color=GREY, linewidth=0.8, linestyle=":")
     ax.annotate("guessing a digit", (total_images, 100 / classes), fontsize=8, color="#555555",
                 ha="right", textcoords="offset points", xytext=(0, 3))  # fmt: skip
-    ax.set_xlim(0, total_images)
-    ax.set_ylim(-2, 102)
-    ax.set_xlabel("training images seen")
-    ax.set_ylabel("read right [%]")
     last = points[-1]
+    done = last["images"] / total_images
+    ax.axvspan(0, total_images, ymin=0.985, color="#DDDDDD")  # the progress bar
+    ax.axvspan(0, last["images"], ymin=0.985, color=GREEN)
+    left = f", about {last['seconds'] * (1 / done - 1):.0f} s left" if 0 < done < 1 else ""
+    ax.set_xlim(0, total_images)
+    ax.set_ylim(-2, 106)
+    ax.set_xlabel("training images seen; the bar above is the progress")
+    ax.set_ylabel(f"read right, of {probe_size} captchas [%]")
     ax.set_title(
-        f"{last['images']:,.0f} of {total_images:,} images, {last['seconds']:.0f} s: "
-        f"{100 * last['held out captchas']:.1f} % of held-out captchas whole"
+        f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{left}: "
+        f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas whole",
+        fontsize=10,
     )
     ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
     return fig
 
 
 def probability_table(probabilities: np.ndarray, classes: str, ax: Axes | None = None) -> Axes:
-    """Probabilities as numbers in a shaded table, [positions, classes]."""
+    """Probabilities as numbers in a shaded table; of many classes, the ten most probable.
+
+    Args:
+        probabilities: [positions, classes].
+    """
+    kept = np.sort(np.argsort(-probabilities.max(axis=0), kind="stable")[:10])
+    shown = probabilities[:, kept]
     if ax is None:
-        _, ax = plt.subplots(figsize=(0.72 * len(classes) + 1.3, 0.42 * len(probabilities) + 0.9), layout="constrained")
-    ax.imshow(probabilities, cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
-    for (row, column), value in np.ndenumerate(probabilities):
-        ax.text(column, row, f"{value:.4f}", ha="center", va="center", fontsize=8)
-    ax.set_xticks(range(len(classes)), list(classes))
-    ax.set_yticks(range(len(probabilities)), [f"position {i + 1}" for i in range(len(probabilities))])
+        _, ax = plt.subplots(figsize=(8.5, 0.42 * len(shown) + 0.9), layout="constrained")
+    ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(shown):
+        color = "white" if value > 0.6 else "black"
+        ax.text(column, row, f"{value:.4f}", ha="center", va="center", fontsize=8, color=color)
+    ax.set_xticks(range(len(kept)), [classes[index] for index in kept])
+    ax.set_yticks(range(len(shown)), [f"position {i + 1}" for i in range(len(shown))])
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
     ax.set_title("Probability of each character at each position", fontsize=10)
@@ -292,7 +313,7 @@ def probability_bars(image: Any, probabilities: np.ndarray, classes: str, title:
         probabilities: [positions, classes].
     """
     positions = len(probabilities)
-    fig = plt.figure(figsize=(max(6.0, 2.1 * positions), 3.5), layout="constrained")
+    fig = plt.figure(figsize=(max(6.0, (2.1 if len(classes) < 16 else 4) * positions), 3.5), layout="constrained")
     grid = fig.add_gridspec(2, positions, height_ratios=(1, 1.3))
     show_image(image, title, fig.add_subplot(grid[0, :]))
     for position, row in enumerate(probabilities):
@@ -300,7 +321,7 @@ def probability_bars(image: Any, probabilities: np.ndarray, classes: str, title:
         best = int(row.argmax())
         colors = [VERMILION if c == best else BLUE for c in range(len(classes))]
         ax.bar(range(len(classes)), 100 * row, color=colors)
-        ax.set_xticks(range(len(classes)), list(classes), fontsize=8 if len(classes) < 16 else 5)
+        ax.set_xticks(range(len(classes)), list(classes), fontsize=8 if len(classes) < 16 else 7)
         ax.set_ylim(0, 118)
         ax.set_yticks([0, 50, 100])
         ax.annotate(f"{classes[best]}: {100 * row[best]:.1f} %", (0.5, 0.98), xycoords="axes fraction",
@@ -321,14 +342,15 @@ def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
     wrong = counts.copy()
     wrong[:, range(len(classes)), range(len(classes))] = 0
     positions = len(counts)
-    fig, axes = plt.subplots(1, positions, figsize=(2.5 * positions, 3.2), layout="constrained", squeeze=False)
+    wide = len(classes) > 16
+    size = (5.0 * positions, 5.8) if wide else (2.5 * positions, 3.2)
+    fig, axes = plt.subplots(1, positions, figsize=size, layout="constrained", squeeze=False)
     for position, ax in enumerate(axes[0]):
         ax.imshow(wrong[position], cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
         for true, read in zip(*np.nonzero(wrong[position]), strict=True):
             ax.text(read, true, wrong[position, true, read], ha="center", va="center", fontsize=8)
-        size = 8 if len(classes) < 16 else 4
-        ax.set_xticks(range(len(classes)), list(classes), fontsize=size)
-        ax.set_yticks(range(len(classes)), list(classes), fontsize=size)
+        ax.set_xticks(range(len(classes)), list(classes), fontsize=7 if wide else 8)
+        ax.set_yticks(range(len(classes)), list(classes), fontsize=7 if wide else 8)
         ax.set_title(f"position {position + 1}: {wrong[position].sum()} wrong", fontsize=10)
         ax.set_xlabel("read as")
     axes[0, 0].set_ylabel("true character")
@@ -410,14 +432,14 @@ def learning_rate(rates: Sequence[float], steps: int, ax: Axes | None = None) ->
 
 
 def epochs(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss and accuracies after each epoch, training solid and held out dashed.
+    """Loss and accuracies after each epoch, training solid and validation dashed.
 
     Args:
         rows: with epoch, loss, two accuracies (0 to 1), and the same with "validation_".
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     x = [int(row["epoch"]) for row in rows]
-    for prefix, style, split in (("", "-o", "training"), ("validation_", "--s", "held out")):
+    for prefix, style, split in (("", "-o", "training"), ("validation_", "--s", "validation")):
         left.plot(x, [row[f"{prefix}loss"] for row in rows], style, color=GREEN, label=split)
         for thing, color in (("digit", DIGITS), ("captcha", CAPTCHAS)):
             y = [100 * row[f"{prefix}{thing}_accuracy"] for row in rows]
@@ -431,5 +453,5 @@ def epochs(rows: Sequence[Mapping[str, float]]) -> Figure:
     left.set_ylabel("loss (cross entropy) [nats]")
     left.set_title("The loss falls")
     right.set_ylabel("read right [%]")
-    right.set_title(f"{100 * rows[-1]['validation_captcha_accuracy']:.1f} % of held-out captchas whole")
+    right.set_title(f"{100 * rows[-1]['validation_captcha_accuracy']:.1f} % of validation captchas whole")
     return fig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers import _storage
-from helpers._callbacks import Checkpoint, LivePlot, Probe, write_rows
+from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
 from helpers.dataset import read_manifest
 from helpers.errors import StepError, TutorialError
 from helpers.quiet_tensorflow import keras, tf
@@ -22,7 +23,6 @@ STYLE_MEMBER = "captcha_style.json"
 """Under this name model.keras, which is a zip file, carries the style that it reads."""
 
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
-PROBE_SIZE = 256  # captchas
 LIVE_POINTS = 40  # on the whole curve
 
 
@@ -70,9 +70,9 @@ def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.LearningRateSchedule:
     """Up for the first tenth of all steps, then down to nearly nothing along a cosine.
 
-    Source: Smith and Topin 2017, arXiv:1708.07120 (one cycle).
+    After the "one cycle" of Smith and Topin 2017, arXiv:1708.07120.
     """
-    steps = settings.epochs * -(-settings.train_count // settings.batch_size)
+    steps = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
     warm_up = max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 20,
@@ -116,15 +116,16 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
             the model was trained before.
         TrainingStopped: the kernel was interrupted.
     """
-    steps = -(-settings.train_count // settings.batch_size)
+    steps = math.ceil(settings.train_count / settings.batch_size)
     live = LivePlot(
         probes={
             "training": first_captchas(settings, "train", PROBE_SIZE),
-            "held out": first_captchas(settings, "validation", PROBE_SIZE),
+            "validation": first_captchas(settings, "validation", PROBE_SIZE),
         },
         batch_size=settings.batch_size,
         every=max(20, settings.epochs * steps // LIVE_POINTS),
-        total_images=settings.epochs * settings.train_count,
+        images_per_epoch=settings.train_count,
+        epochs=settings.epochs,
     )
     checkpoint = Checkpoint(settings.folder / "checkpoint", _fingerprint(model, settings), live)
     finished = checkpoint.restore(model)

@@ -19,8 +19,8 @@ POINT = {
     "seconds": 1.5,
     "training digits": 0.1,
     "training captchas": 0.0,
-    "held out digits": 0.11,
-    "held out captchas": 0.0,
+    "validation digits": 0.11,
+    "validation captchas": 0.0,
 }
 ROW = {
     "epoch": 1,
@@ -40,11 +40,11 @@ CASES = {
     "knob_strips": lambda: plots.knob_strips(
         {"noise_dots": (["0", "30"], [IMAGE, IMAGE]), "height": (["60"], [IMAGE])}, heading="knobs"
     ),
-    "class_balance": lambda: plots.class_balance(np.full((4, 10), 25), CLASSES),
+    "class_balance": lambda: plots.class_balance(np.full((4, 10), 25), CLASSES, texts=80),
     "horizontal_bars": lambda: plots.horizontal_bars({"PNG": 3.0, "raw": 4.0}, "kB", "Size", unit=" kB"),
-    "byte_map": lambda: plots.byte_map(bytes(range(80)), [("length", 8), ("data", 60)]),
+    "byte_map": lambda: plots.byte_map(bytes(range(80)), [("length", 8), ("data", 72)]),
     "network": lambda: plots.network([("conv1", (30, 80, 4), 1000), ("pool1", (15, 40, 4), 0), ("dense1", (16,), 99)]),
-    "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400),
+    "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400, 256, 10),
     "probability_table": lambda: plots.probability_table(PROBABILITIES, CLASSES),
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
     "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
@@ -97,9 +97,9 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
     figures = plt.get_fignums()
     bound = {
         "show_image": (IMAGE,),
-        "class_balance": (np.full((4, 10), 25), CLASSES),
+        "class_balance": (np.full((4, 10), 25), CLASSES, 80),
         "horizontal_bars": ({"PNG": 3.0}, "kB", "Size"),
-        "byte_map": (b"12345678", [("length", 8)]),
+        "byte_map": (bytes(80), [("length", 80)]),
         "network": ([("conv1", (30, 80, 4), 1000)],),
         "probability_table": (PROBABILITIES, CLASSES),
         "confidence_histogram": (np.array([0.2, 0.9]), np.array([False, True])),
@@ -163,10 +163,10 @@ def test_confidence_survives_no_mistakes_and_nothing_but_mistakes(right):
 
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_progress_tells_the_last_accuracy(accuracy):
-    points = [POINT, {**POINT, "images": 1200, "held out captchas": accuracy}]
-    written = texts(plots.draw_progress(points, 2400))
-    assert f"{100 * accuracy:.1f} % of held-out captchas whole" in written
-    assert "1,200 of 2,400 images" in written
+    points = [POINT, {**POINT, "images": 1200, "validation captchas": accuracy}]
+    written = texts(plots.draw_progress(points, 2400, 256, 10))
+    assert f"{100 * accuracy:.1f} % of 256 validation captchas whole" in written
+    assert "50% of 2,400 images, 2 s, about 2 s left" in written
 
 
 def test_bars_carry_their_values_and_intervals():
@@ -181,9 +181,14 @@ def test_bars_carry_their_values_and_intervals():
 
 
 def test_the_balance_marks_what_chance_explains():
-    ax = plots.class_balance(np.array([[90, 110], [100, 100]]), "ab")
+    ax = plots.class_balance(np.array([[90, 110], [100, 100]]), "ab", texts=40)
     assert [bar.get_height() for bar in ax.patches[:2]] == [90, 110]
     assert "200 captchas" in texts(ax.figure)
+    band = ax.patches[-1]
+    half = 2 * np.sqrt(200 * 0.5 * 0.5 * (1 + 0.2 * 200 / 40))  # two deviations: drawn texts, and texts of the split
+    assert np.allclose([band.get_y(), band.get_y() + band.get_height()], [100 - half, 100 + half])
+    without = plots.class_balance(np.array([[90, 110], [100, 100]]), "a␣", texts=40)
+    assert len(without.patches) == len(ax.patches) - 1
 
 
 def test_the_network_writes_shapes_and_parameters():
@@ -193,11 +198,14 @@ def test_the_network_writes_shapes_and_parameters():
 
 
 def test_bytes_are_written_in_hexadecimal_and_owned_by_parts():
-    ax = plots.byte_map(bytes([0, 255, 16, 9]), [("length", 2), ("data", 2)], shown=3)
+    ax = plots.byte_map(bytes(range(100)), [("length", 2), ("data", 98)])
     written = texts(ax.figure)
-    assert all(byte in written for byte in ("00", "ff", "10"))
-    assert "09" not in written
+    assert all(byte in written for byte in ("00", "2f", "54", "63"))
+    assert "30" not in written.split()
+    assert "36 more bytes" in written
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "data"]
+    colors = [cell.get_facecolor() for cell in ax.patches]
+    assert colors[0] == colors[1] != colors[2] == colors[-1]
 
 
 def test_loss_curves_draw_the_line_of_guessing():
@@ -207,12 +215,12 @@ def test_loss_curves_draw_the_line_of_guessing():
     assert list(ax.lines[0].get_ydata()) == [2.3, 1.0, 0.5]
 
 
-def test_epochs_draw_training_solid_and_held_out_dashed():
+def test_epochs_draw_training_solid_and_validation_dashed():
     figure = plots.epochs([ROW, {**ROW, "epoch": 2, "validation_captcha_accuracy": 0.42}])
     losses = figure.axes[0].lines
     assert [line.get_linestyle() for line in losses] == ["-", "--"]
     assert [list(line.get_ydata()) for line in losses] == [[2.3, 2.3], [2.2, 2.2]]
-    assert "42.0 % of held-out captchas whole" in texts(figure)
+    assert "42.0 % of validation captchas whole" in texts(figure)
 
 
 def test_outside_a_notebook_nothing_is_shown(capsys):

@@ -149,7 +149,7 @@ def test_the_live_curve_begins_at_nothing_and_ends_at_all_images(finished):
     assert images[-1] == 400
     assert images == sorted(images)
     assert training.points[0].keys() == {
-        *("images", "seconds", "training digits", "training captchas", "held out digits", "held out captchas"),
+        *("images", "seconds", "training digits", "training captchas", "validation digits", "validation captchas"),
     }
 
 
