@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 from helpers import _run
+from helpers.errors import StepError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NUMBERED = _run.numbered_notebooks()
@@ -204,6 +205,19 @@ def test_a_spoiled_output_turns_nbval_red(tmp_path, spoil):
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120"]
     result = subprocess.run([*command, tmp_path], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == int(spoil), result.stdout
+
+
+@pytest.mark.parametrize("path", NUMBERED[2:], ids=name_of)
+def test_opened_too_early_a_notebook_names_the_one_to_run(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    setup, first = cells(path, "code")[:2]
+    names: dict[str, object] = {}
+    exec(setup.source, names)
+    with pytest.raises(StepError) as error:
+        exec(first.source, names)
+    (line,) = error.value._render_traceback_()
+    assert "There is no experiment 'default' yet. Run notebook 02_generate_captchas" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_readme_tells_the_committed_result():
