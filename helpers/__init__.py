@@ -4,6 +4,7 @@ styles       what captchas look like
 settings     what a run is, and where its files lie
 captchas     text + style + seed  ->  image
 dataset      a folder of images, a manifest, three splits
+pictures     any picture  ->  the grey levels that the network reads
 records      images  ->  TFRecord shards  ->  batches
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
 training     fit, live plot, checkpoints, history, the final score

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import captcha.image
-import numpy as np
 from captcha.image import ImageCaptcha, random_color
 from PIL import Image, ImageFilter
 
@@ -85,8 +84,3 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
         for _ in range(style.noise_curves):
             generator.create_noise_curve(image, color)
     return image.filter(ImageFilter.SMOOTH)
-
-
-def to_grey(image: Image.Image) -> np.ndarray:
-    """What the network sees of a picture: its brightness, uint8 [height, width], 0 is black."""
-    return np.asarray(image.convert("L"))

@@ -17,13 +17,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
 from tqdm import tqdm
 
 from helpers import _storage
 from helpers._storage import short
 from helpers.captchas import draw_captcha
-from helpers.errors import ImageError, SettingsError, StepError
+from helpers.errors import SettingsError, StepError
 from helpers.settings import Settings, open_experiment
 from helpers.styles import CaptchaStyle
 
@@ -227,19 +226,17 @@ def list_images(settings: Settings, split: str) -> list[Rendering]:
     return images
 
 
-def open_image(path: Path | str) -> Image.Image:
-    """The picture in a file, fully loaded.
+def check_images(settings: Settings) -> str:
+    """The digest of all images, after every byte of them was compared with the manifest.
 
     Raises:
-        ImageError: the file is missing, or is no picture.
+        StepError: an image is missing, or was changed since it was drawn.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except FileNotFoundError:
-        raise ImageError(f"{short(Path(path))} does not exist. Check the file's name.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as reason:
-        raise ImageError(
-            f"{short(Path(path))} is no readable image ({type(reason).__name__}). Give a whole PNG or JPEG file."
-        ) from None
+    expected = read_manifest(settings)["images_digest"]
+    paths = [image.path for split in SPLITS for image in list_images(settings, split)]
+    if _storage.files_digest(paths, settings.images_folder) != expected:
+        raise StepError(
+            f"The images in {short(settings.images_folder)} were changed after they were drawn. "
+            f"Delete {short(settings.folder)} and run {NOTEBOOK} again."
+        )
+    return expected

@@ -60,7 +60,7 @@ def gallery(
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
     fig, axes = plt.subplots(
-        rows, columns, figsize=(1.9 * columns, (1.0 if titles else 0.8) * rows + 0.35 * bool(heading)),
+        rows, columns, figsize=(1.65 * columns, (0.9 if titles else 0.7) * rows + 0.35 * bool(heading)),
         layout="constrained", squeeze=False,
     )  # fmt: skip
     for ax in axes.flat:
@@ -86,7 +86,7 @@ def knob_strips(strips: Mapping[str, tuple[Sequence[str], Sequence[Any]]], headi
     """
     columns = max(len(values) for values, _ in strips.values())
     fig, axes = plt.subplots(
-        len(strips), columns, figsize=(1.9 * columns + 1.2, 0.98 * len(strips) + 0.3), layout="constrained",
+        len(strips), columns, figsize=(1.6 * columns + 1.1, 0.86 * len(strips) + 0.3), layout="constrained",
         squeeze=False,
     )  # fmt: skip
     for row, (knob, (values, images)) in zip(axes, strips.items(), strict=True):

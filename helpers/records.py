@@ -7,23 +7,22 @@ Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers import _storage
+from helpers import _shards, _storage
 from helpers._storage import short
-from helpers.captchas import to_grey
-from helpers.dataset import SPLITS, Rendering, list_images, open_image, read_manifest
+from helpers.dataset import SPLITS, Rendering, check_images, list_images
 from helpers.errors import StepError
+from helpers.pictures import open_image, to_grey
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
 
-NOTEBOOK = "notebook 03_write_tfrecords"
 RECORDS_PER_SHARD = 5_000
 SHUFFLE_BUFFER = 2_000  # records
 
@@ -74,16 +73,13 @@ def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
 
 
 def write_shard(path: Path, images: list[Rendering], style: CaptchaStyle) -> dict[str, Any]:
-    """Write one shard, whole or not at all; its entry in the manifest."""
-    with (
-        _storage.written_whole(path) as temporary,
-        tf.io.TFRecordWriter(str(temporary)) as writer,
-        ThreadPoolExecutor() as threads,
-    ):
-        greys: Iterator[np.ndarray] = threads.map(load_grey, images, [style] * len(images))
-        for image, grey in zip(images, greys, strict=True):
-            writer.write(to_example(grey, image.text, style).SerializeToString())
-    return {"name": path.name, "count": len(images), "digest": _storage.file_digest(path)}
+    """Write some captchas as one shard, whole or not at all; its name, count and digest."""
+    with ThreadPoolExecutor() as threads:
+        greys = threads.map(load_grey, images, [style] * len(images))
+        pairs = zip(images, greys, strict=True)
+        return _shards.write_shard(
+            path, (to_example(grey, image.text, style).SerializeToString() for image, grey in pairs)
+        )
 
 
 def write_records(settings: Settings) -> dict[str, Any]:
@@ -95,74 +91,27 @@ def write_records(settings: Settings) -> dict[str, Any]:
     Raises:
         StepError: the images are missing, incomplete or changed.
     """
-    images_digest = read_manifest(settings)["images_digest"]
-    path = settings.records_folder / "manifest.json"
-    if path.exists() and _storage.read_sealed(path, NOTEBOOK)["images_digest"] == images_digest:
+    images_digest = check_images(settings)
+    path = _shards.manifest_path(settings)
+    if path.exists() and _shards.read_manifest(settings)["images_digest"] == images_digest:
         for split in SPLITS:
-            check_records(settings, split)
-        return _storage.read_sealed(path, NOTEBOOK)
+            _shards.check_shards(settings, split)
+        return _shards.read_manifest(settings)
 
-    splits = {split: list_images(settings, split) for split in SPLITS}
-    paths = [image.path for split in SPLITS for image in splits[split]]
-    if _storage.files_digest(paths, settings.images_folder) != images_digest:
-        raise StepError(
-            f"The images in {short(settings.images_folder)} were changed after they were made. "
-            f"Delete {short(settings.folder)} and run notebook 02_generate_captchas again."
-        )
     with _storage.only_writer(settings.records_folder):
         path.unlink(missing_ok=True)
         _storage.remove_unfinished(settings.records_folder)
-        shards = {split: _write_split(settings, split, splits[split]) for split in SPLITS}
+        shards: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+        for split in SPLITS:
+            images = list_images(settings, split)
+            total = math.ceil(len(images) / RECORDS_PER_SHARD)
+            for number in range(total):
+                name = f"{split}-{number:05d}-of-{total:05d}.tfrecord"
+                part = images[number * RECORDS_PER_SHARD : (number + 1) * RECORDS_PER_SHARD]
+                shards[split].append(write_shard(settings.records_folder / name, part, settings.style))
         manifest = {"style": settings.style.to_dict(), "images_digest": images_digest, "shards": shards}
         _storage.write_json(path, _storage.sealed(manifest))
     return manifest
-
-
-def _write_split(settings: Settings, split: str, images: list[Rendering]) -> list[dict[str, Any]]:
-    total = -(-len(images) // RECORDS_PER_SHARD)
-    return [
-        write_shard(
-            settings.records_folder / f"{split}-{number:05d}-of-{total:05d}.tfrecord",
-            images[number * RECORDS_PER_SHARD : (number + 1) * RECORDS_PER_SHARD],
-            settings.style,
-        )
-        for number in range(total)
-    ]
-
-
-def check_records(settings: Settings, split: str) -> tuple[list[Path], int]:
-    """The shards of a split and how many records they hold, after every byte was checked.
-
-    A checksum inside a TFRecord finds a flipped bit, but not a file that ends early between two
-    records. The digest in the manifest finds both.
-
-    Raises:
-        StepError: a shard is missing, damaged, or holds captchas of another style.
-    """
-    manifest_path = settings.records_folder / "manifest.json"
-    if not manifest_path.exists():
-        raise StepError(
-            f"The records of experiment '{settings.experiment}' are missing or incomplete. Run {NOTEBOOK} first."
-        )
-    manifest = _storage.read_sealed(manifest_path, NOTEBOOK)
-    made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)
-    if differences := made_with.differences(settings.style):
-        raise StepError(
-            f"{short(settings.records_folder)} holds captchas of another style "
-            f"({'; '.join(differences)}). Run {NOTEBOOK} again."
-        )
-    entries = manifest["shards"][split]
-    for entry in entries:
-        path = settings.records_folder / entry["name"]
-        if not path.is_file():
-            raise StepError(f"{short(path)} is missing. Delete {short(manifest_path)} and run {NOTEBOOK} again.")
-        if _storage.file_digest(path) != entry["digest"]:
-            raise StepError(
-                f"{short(path)} is damaged: its {entry['count']} records are not what was written. "
-                f"Delete {short(manifest_path)} and run {NOTEBOOK} again."
-            )
-    paths = [settings.records_folder / entry["name"] for entry in entries]
-    return paths, sum(entry["count"] for entry in entries)
 
 
 def load_batches(
@@ -180,9 +129,9 @@ def load_batches(
         seed: of that mixing; None takes the settings'.
 
     Raises:
-        StepError: as `check_records`.
+        StepError: a shard is missing, damaged, or holds captchas of another style.
     """
-    paths, count = check_records(settings, split)
+    paths, count = _shards.check_shards(settings, split)
     batch_size = batch_size or settings.batch_size
     seed = settings.seed if seed is None else seed
     names = [str(path) for path in paths]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers import captchas
-from helpers.captchas import draw_captcha, seeded, to_grey
+from helpers.captchas import draw_captcha, seeded
 from helpers.errors import StyleError
+from helpers.pictures import to_grey
 from helpers.styles import CaptchaStyle
 
 SEEDS = st.integers(0, 2**64 - 1)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -27,12 +26,12 @@ from helpers.dataset import (
     draw_text,
     generate,
     list_images,
-    open_image,
     read_manifest,
     renderings,
     split_of,
 )
-from helpers.errors import ImageError, SettingsError, StepError, StyleError
+from helpers.errors import SettingsError, StepError, StyleError
+from helpers.pictures import open_image
 from helpers.settings import Settings, load_settings
 from helpers.styles import CaptchaStyle
 
@@ -200,6 +199,7 @@ import os, signal, sys
 from pathlib import Path
 from PIL import Image
 from helpers.dataset import generate
+from helpers.pictures import open_image
 from helpers.settings import load_settings
 
 save, count = Image.Image.save, 0
@@ -330,37 +330,6 @@ def test_a_second_writer_is_refused(tmp_path):
         generate(settings, processes=1)
     assert not settings.images_folder.exists()
     assert generate(settings, processes=1)["counts"] == settings.counts
-
-
-def test_an_opened_image_is_whole(shared_drawn, tmp_path):
-    path = list_images(shared_drawn, "test")[0].path
-    assert open_image(path).size == open_image(str(path)).size == (160, 60)
-    cut = tmp_path / "cut.png"
-    cut.write_bytes(path.read_bytes()[:2000])
-    text = tmp_path / "text.png"
-    text.write_text("no picture")
-    empty = tmp_path / "empty.jpg"
-    empty.write_bytes(b"")
-    for broken in (cut, text, empty, tmp_path):
-        with pytest.raises(ImageError, match=f"{broken.name} is no readable image"):
-            open_image(broken)
-    with pytest.raises(ImageError, match=r"gone\.png does not exist"):
-        open_image(tmp_path / "gone.png")
-
-
-@examples(max_examples=30)
-@given(
-    st.binary(max_size=60), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"P5 "])
-)
-def test_bytes_that_are_no_picture_never_raise_anything_else(tmp_path_factory, content, start):
-    path = tmp_path_factory.mktemp("noise") / "noise.png"
-    path.write_bytes(start + content)
-    try:
-        image = open_image(path)
-    except ImageError as reason:
-        assert "noise.png" in str(reason)
-    else:
-        assert image.width * image.height > 0
 
 
 def test_chunks_hold_every_job_once_and_in_order():

@@ -18,7 +18,9 @@ ORDER = [
     "settings",
     "captchas",
     "dataset",
+    "pictures",
     "quiet_tensorflow",
+    "_shards",
     "records",
     "alexnet",
     "scores",
@@ -28,7 +30,7 @@ ORDER = [
     "reading",
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper
-WITHOUT_TENSORFLOW = ("errors", "_storage", "styles", "settings", "captchas", "dataset", "scores", "plots")
+WITHOUT_TENSORFLOW = ("errors", "_storage", "styles", "settings", "captchas", "dataset", "pictures", "scores", "plots")
 MODULES = sorted(FOLDER.glob("*.py"))
 
 

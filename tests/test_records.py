@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import _storage, records
-from helpers.captchas import to_grey
-from helpers.dataset import SPLITS, generate, list_images, open_image
+from helpers import _shards, _storage, records
+from helpers._shards import check_shards
+from helpers.dataset import SPLITS, generate, list_images
 from helpers.errors import StepError
+from helpers.pictures import open_image, to_grey
 from helpers.quiet_tensorflow import tf
-from helpers.records import check_records, load_batches, load_grey, parse_batch, to_example, write_records, write_shard
+from helpers.records import load_batches, load_grey, parse_batch, to_example, write_records, write_shard
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
 
@@ -72,7 +73,7 @@ def test_shards_are_named_and_counted_as_the_design_says(shared_recorded):
     shards = [f"train-{i:05d}-of-00004.tfrecord" for i in range(4)]
     shards += [f"{split}-{i:05d}-of-00002.tfrecord" for split in ("test", "validation") for i in range(2)]
     assert names(shared_recorded.records_folder) == sorted([*shards, "manifest.json"])
-    paths, count = check_records(shared_recorded, "validation")
+    paths, count = check_shards(shared_recorded, "validation")
     assert [len(record_ends(path)) for path in paths] == [50, 10]
     assert count == 60
     manifest = _storage.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")
@@ -204,10 +205,10 @@ def test_a_damaged_shard_is_named(recorded, damage, complaint):
 @pytest.mark.parametrize("damage", [cut_between_records, empty])
 def test_tensorflow_alone_does_not_notice_a_missing_tail_but_the_count_does(recorded, damage, shuffle, monkeypatch):
     path = recorded.records_folder / "train-00002-of-00004.tfrecord"
-    checked = check_records(recorded, "train")
+    checked = check_shards(recorded, "train")
     damage(path)
     assert len(list(tf.data.TFRecordDataset(str(path)))) < 50  # no error: records are silently missing
-    monkeypatch.setattr(records, "check_records", lambda *_: checked)
+    monkeypatch.setattr(_shards, "check_shards", lambda *_: checked)
     with pytest.raises(tf.errors.FailedPreconditionError, match="expected to contain 200 elements but contained only"):
         contents(load_batches(recorded, "train", shuffle=shuffle))
 
@@ -216,7 +217,7 @@ def test_a_shard_in_the_place_of_another_is_noticed(recorded):
     one, two = (recorded.records_folder / f"train-0000{i}-of-00004.tfrecord" for i in (0, 1))
     one.write_bytes(two.read_bytes())
     with pytest.raises(StepError, match="train-00000-of-00004"):
-        check_records(recorded, "train")
+        check_shards(recorded, "train")
 
 
 def test_a_manifest_that_was_changed_is_noticed(recorded):
@@ -247,7 +248,7 @@ def test_missing_images_name_notebook_2(drawn):
 def test_images_that_were_changed_after_they_were_made_are_refused(drawn):
     path = list_images(drawn, "validation")[3].path
     Image.new("RGB", (160, 60), "white").save(path)
-    with pytest.raises(StepError, match=r"were changed after they were made.*notebook 02_generate_captchas"):
+    with pytest.raises(StepError, match=r"were changed after they were drawn.*notebook 02_generate_captchas"):
         write_records(drawn)
     assert not drawn.records_folder.exists()
 
