@@ -78,7 +78,7 @@ def write_shard(path: Path, images: list[Rendering], style: CaptchaStyle) -> dic
         greys = threads.map(load_grey, images, [style] * len(images))
         pairs = zip(images, greys, strict=True)
         return _shards.write_shard(
-            path, (to_example(grey, image.text, style).SerializeToString() for image, grey in pairs)
+            path, (to_example(grey, image.text, style).SerializeToString(deterministic=True) for image, grey in pairs)
         )
 
 

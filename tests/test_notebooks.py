@@ -57,7 +57,7 @@ CHECKED_CELLS = {
     ],
     "04_train_alexnet": [
         "for name, shape, parameters in layer_shapes(model):",
-        'networks = {"original": ORIGINAL, "here": {}}',
+        'networks = {"original, 224 × 224": ORIGINAL, "here": {}}',
         "logits = model(images)",
         "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
         "str(scores.proportion(10, 10))",
