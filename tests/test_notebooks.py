@@ -46,7 +46,7 @@ CHECKED_CELLS = {
     "03_write_tfrecords": [
         '{"shape [height, width]": grey.shape, "type": str(grey.dtype), "bytes": grey.nbytes}',
         "example = records.to_example(grey, first.text, style)",
-        "serialized = example.SerializeToString()",
+        "serialized = example.SerializeToString(deterministic=True)",
         'length, checksum = struct.unpack("<QI", record[:12])',
         "images, labels = records.parse_batch(tf.constant([serialized]), style)",
         "{split: count_differences(split) for split in SPLITS}",
