@@ -300,3 +300,10 @@ def test_labels_stay_with_their_images_when_shuffled(shared_recorded):
     for images, labels in load_batches(shared_recorded, "train", shuffle=True):
         for image, label in zip(images.numpy(), labels.numpy(), strict=True):
             assert truth[image.tobytes()] == shared_recorded.style.labels_to_text(label)
+
+
+def test_the_bytes_of_a_record_do_not_depend_on_the_run(shared_recorded):
+    """A protobuf may write the entries of a map in any order; ours are sorted by name."""
+    for path in shared_recorded.records_folder.glob("*.tfrecord"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            assert record == tf.train.Example.FromString(record).SerializeToString(deterministic=True)
