@@ -6,11 +6,11 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks lint clean help
+.PHONY: run test lab notebooks bench bench-original lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 
 .venv/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
@@ -32,6 +32,12 @@ lab: .venv/.installed  ## open JupyterLab on notebook 1
 
 notebooks: .venv/.installed  ## execute the committed notebooks again, in place, on the full profile
 	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run refresh
+
+bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, about an hour
+	@$(BIN)/python -m tests.benchmarks
+
+bench-original: .venv/.installed  ## the 5,000 iterations of the original script, more than an hour
+	@$(BIN)/python -m tests.benchmarks original_whole
 
 lint: .venv/.installed  ## repair what ruff can repair
 	$(BIN)/ruff check --fix .

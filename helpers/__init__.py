@@ -7,6 +7,7 @@ dataset      a folder of images, a manifest, three splits
 pictures     any picture  ->  the grey levels that the network reads
 records      images  ->  TFRecord shards  ->  batches
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
+optimizer    how far each step goes: one cycle, and Muon
 training     fit, live plot, checkpoints, history, the final score
 reading      image  ->  text, probabilities, confidence
 

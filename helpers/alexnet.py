@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import functools
 
-from helpers.quiet_tensorflow import keras
+from helpers.quiet_tensorflow import keras, tf
 from helpers.styles import CaptchaStyle
 
 layers = keras.layers
 
 FILTERS = (24, 64, 96, 96, 64)
-DENSE_UNITS = 512
+DENSE_UNITS = (1024, 512)
+
+VIEWS = ((0, 0), (1, 2), (-1, -2))
+"""Pixels down and to the right: the copies of a picture that are read together."""
 
 ORIGINAL = {
     "filters": (64, 192, 384, 384, 256),
-    "dense_units": 4096,
+    "dense_units": (4096, 4096),
     "first_stride": 4,
     "batch_norm": False,
     "dropout": 0.5,
@@ -67,7 +70,7 @@ def dense(x, name: str, units: int, batch_norm: bool):
 def build_alexnet(
     style: CaptchaStyle,
     filters: tuple[int, int, int, int, int] = FILTERS,
-    dense_units: int = DENSE_UNITS,
+    dense_units: tuple[int, int] = DENSE_UNITS,
     first_stride: int = 2,
     batch_norm: bool = True,
     dropout: float = 0.2,
@@ -77,7 +80,8 @@ def build_alexnet(
     """An untrained AlexNet that reads captchas of `style`.
 
     Args:
-        filters: channels of the five convolutions.
+        filters: channels of the five convolutions; multiples of 16 are quickest.
+        dense_units: of the two hidden dense layers.
         first_stride: pixels between two windows of the first convolution.
         padding: of the first convolution and the pools; "same" lets windows reach over the edge.
         input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
@@ -101,13 +105,32 @@ def build_alexnet(
     x = block(x, "conv5", filters[4], kernel=3, pool="pool3")
 
     x = layers.Flatten(name="flatten")(x)
-    for name in ("dense1", "dense2"):
-        x = dense(x, name, dense_units, batch_norm)
+    for name, units in zip(("dense1", "dense2"), dense_units, strict=True):
+        x = dense(x, name, units, batch_norm)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     outputs = style.positions * len(style.classes)
     x = layers.Dense(outputs, kernel_initializer="zeros", name="dense3")(x)
     logits = layers.Reshape((style.positions, len(style.classes)), name="logits")(x)
     return keras.Model(images, logits, name="alexnet")
+
+
+def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """What a trained network says about each picture as drawn and slightly moved, averaged.
+
+    Krizhevsky 2012 averaged over ten crops of each picture; captchas are moved, not mirrored.
+
+    Args:
+        images: [batch, height, width, 1].
+
+    Returns:
+        Logarithms of probabilities, [batch, positions, classes].
+    """
+    margin = max(abs(step) for view in VIEWS for step in view)
+    padded = tf.pad(images, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "SYMMETRIC")
+    height, width = images.shape[1:3]
+    moved = [padded[:, margin + y : margin + y + height, margin + x : margin + x + width] for y, x in VIEWS]
+    logits = tf.nn.log_softmax(model(tf.concat(moved, axis=0), training=False))
+    return tf.reduce_mean(tf.stack(tf.split(logits, len(VIEWS))), axis=0)
 
 
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:

@@ -414,6 +414,38 @@ def loss_curves(curves: Mapping[str, Sequence[float]], classes: int, ax: Axes | 
     return ax
 
 
+def accuracy_over_time(
+    curves: Mapping[str, Sequence[Mapping[str, float]]], count: int, title: str, ax: Axes | None = None
+) -> Axes:
+    """Held-out accuracy of several recipes against the time spent in training, each named at its end.
+
+    Args:
+        curves: name -> points with "seconds" and "captchas" (0 to 1).
+        count: captchas behind each point.
+    """
+    if ax is None:
+        _, ax = new_axes(8, 4.4)
+    colors = (GREY, YELLOW, "#CC79A7", "#56B4E9", GREEN, VERMILION, BLUE)
+    ends = sorted((100 * points[-1]["captchas"], name) for name, points in curves.items())
+    heights: dict[str, float] = {}
+    for end, name in ends:  # names that would overlap are moved apart
+        heights[name] = max(end, max(heights.values(), default=-9.0) + 6.5)
+    excess = max(0.0, max(heights.values()) - 104)
+    for (name, points), color in zip(curves.items(), colors[-len(curves) :], strict=True):
+        x = [point["seconds"] for point in points]
+        y = [100 * point["captchas"] for point in points]
+        ax.plot(x, y, color=color, linewidth=2, marker="o", markersize=3)
+        ax.annotate(f"{name}: {y[-1]:.1f} %", (x[-1], y[-1]), xytext=(1.03, heights[name] - excess),
+                    textcoords=("axes fraction", "data"), fontsize=9, color=color, va="center",
+                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6})  # fmt: skip
+    ax.set_xlim(left=0)
+    ax.set_ylim(-3, 104)
+    ax.set_xlabel("time in training [s]")
+    ax.set_ylabel(f"read whole, of {count:,} validation captchas [%]")
+    ax.set_title(title, fontsize=10)
+    return ax
+
+
 def learning_rate(rates: Sequence[float], steps: int, ax: Axes | None = None) -> Axes:
     """The learning rate over all steps of a training.
 

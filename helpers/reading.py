@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from helpers._storage import read_json, short
+from helpers.alexnet import averaged_logits
 from helpers.errors import ImageError, StepError
 from helpers.pictures import ImageLike, fit_to_style, to_picture
 from helpers.quiet_tensorflow import keras, tf
@@ -53,7 +54,7 @@ class Reader:
         self.model, self.style = model, style
         pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
         self._probabilities = tf.function(
-            lambda images: tf.nn.softmax(model(images, training=False)), input_signature=[pictures]
+            lambda images: tf.nn.softmax(averaged_logits(model, images)), input_signature=[pictures]
         )
 
     @classmethod

@@ -29,7 +29,7 @@ __all__ = [
 
 PROFILES: dict[str, dict[str, Any]] = {
     "full": {
-        "train_count": 60_000,
+        "train_count": 90_000,
         "validation_count": 5_000,
         "test_count": 10_000,
         "epochs": 3,
@@ -59,7 +59,7 @@ class Settings:
     image_format: str = "png"  # or "jpg"
     epochs: int  # passes over the training images
     batch_size: int  # images
-    learning_rate: float = 0.004  # at its highest
+    learning_rate: float = 0.008  # at its highest
     profile: str = "full"
     data_dir: Path = Path("data")
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from helpers import _storage
 from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
+from helpers.alexnet import averaged_logits
 from helpers.dataset import read_manifest
 from helpers.errors import StepError, TutorialError
+from helpers.optimizer import one_cycle_muon
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
@@ -67,26 +69,10 @@ def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     return padded[:, top : top + height, left : left + width], labels
 
 
-def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Up for the first tenth of all steps, then down to nearly nothing along a cosine.
-
-    After the "one cycle" of Smith and Topin 2017, arXiv:1708.07120.
-    """
-    steps = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
-    warm_up = max(1, steps // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 20,
-        warmup_target=settings.learning_rate,
-        warmup_steps=warm_up,
-        decay_steps=max(1, steps - warm_up),
-        alpha=0.002,
-    )
-
-
 def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
-    """Give `model` its loss, its optimizer (AdamW, one cycle) and both accuracies."""
+    """Give `model` its loss, its optimizer (Muon, one cycle) and both accuracies."""
     model.compile(
-        optimizer=keras.optimizers.AdamW(learning_rate_schedule(settings), weight_decay=0.004),
+        optimizer=one_cycle_muon(settings),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[
             keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy"),
@@ -175,9 +161,14 @@ def _fingerprint(model: keras.Model, settings: Settings) -> str:
 
 
 def save_model(model: keras.Model, settings: Settings) -> None:
-    """Write model.keras with the style that it reads; the checkpoint is no longer needed."""
+    """Write model.keras with the style that it reads; the checkpoint is no longer needed.
+
+    The file holds no state of the optimizer, which would make it three times as large.
+    """
+    network = keras.models.clone_model(model)  # not compiled, so without an optimizer
+    network.set_weights(model.get_weights())
     with _storage.written_whole(settings.model_path) as temporary:
-        model.save(temporary)
+        network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(STYLE_MEMBER, _storage.to_json(settings.style.to_dict()))
     shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
@@ -185,7 +176,7 @@ def save_model(model: keras.Model, settings: Settings) -> None:
 
 def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predicted classes of a whole split, both [captchas, positions]."""
-    read = tf.function(lambda images: tf.argmax(model(images, training=False), axis=-1))
+    read = tf.function(lambda images: tf.argmax(averaged_logits(model, images), axis=-1))
     labels, predicted = [], []
     for images, truth in load_batches(settings, split, batch_size=250):
         labels.append(truth.numpy())

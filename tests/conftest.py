@@ -47,7 +47,7 @@ def copy_experiment(settings: Settings, data_dir: Path) -> Settings:
 
 def tiny_network(style: CaptchaStyle):
     """An untrained network of a few thousand parameters."""
-    return build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=16)
+    return build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16))
 
 
 @pytest.fixture(autouse=True)

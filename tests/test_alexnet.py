@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers.alexnet import ORIGINAL, build_alexnet, layer_shapes
+from helpers.alexnet import ORIGINAL, VIEWS, averaged_logits, build_alexnet, layer_shapes
 from helpers.quiet_tensorflow import keras, tf
 from helpers.styles import CaptchaStyle
 
@@ -49,7 +49,7 @@ def test_the_original_has_46_million_parameters():
 
 
 def test_it_is_recognisably_alexnet():
-    model = build_alexnet(CaptchaStyle(), filters=(4, 6, 8, 10, 12), dense_units=16)
+    model = build_alexnet(CaptchaStyle(), filters=(4, 6, 8, 10, 12), dense_units=(16, 16))
 
     def of(kind):
         return [layer for layer in model.layers if isinstance(layer, kind)]
@@ -67,7 +67,14 @@ def test_it_is_recognisably_alexnet():
 def test_options_reach_their_layers():
     style = CaptchaStyle(height=32, width=64)
     model = build_alexnet(
-        style, (4, 4, 4, 4, 4), 8, first_stride=4, batch_norm=False, dropout=0.4, padding="valid", input_size=(96, 96)
+        style,
+        (4, 4, 4, 4, 4),
+        (8, 8),
+        first_stride=4,
+        batch_norm=False,
+        dropout=0.4,
+        padding="valid",
+        input_size=(96, 96),
     )
     assert model.get_layer("conv1").strides == (4, 4)
     assert model.get_layer("conv1").use_bias
@@ -92,7 +99,7 @@ def test_an_empty_picture_gives_numbers(tiny):
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_the_list_of_layers_counts_every_parameter(batch_norm):
-    model = build_alexnet(CaptchaStyle(), filters=(4, 8, 8, 8, 8), dense_units=16, batch_norm=batch_norm)
+    model = build_alexnet(CaptchaStyle(), filters=(4, 8, 8, 8, 8), dense_units=(16, 16), batch_norm=batch_norm)
     shapes = layer_shapes(model)
     names = [name for name, _, _ in shapes]
     for name in ("conv1", "pool1", "conv5", "pool3", "dense1", "dense2", "dense3", "logits"):
@@ -104,3 +111,14 @@ def test_the_list_of_layers_counts_every_parameter(batch_norm):
     assert by_name["pool3"][0] == (4, 10, 8)
     assert by_name["dense1"] == ((16,), 4 * 10 * 8 * 16 + (4 * 16 if batch_norm else 16))
     assert by_name["logits"][0] == (4, 10)
+
+
+def test_the_average_is_over_the_picture_as_drawn_and_moved(reader):
+    images = np.random.default_rng(3).integers(0, 256, (2, 60, 160, 1), dtype=np.uint8)
+    wide = np.pad(images, [(0, 0), (4, 4), (4, 4), (0, 0)], "symmetric")
+    views = [wide[:, 4 + y : 64 + y, 4 + x : 164 + x] for y, x in VIEWS]
+    assert (views[0] == images).all()
+    expected = np.mean([tf.nn.log_softmax(reader.model(view)) for view in views], axis=0)
+    averaged = averaged_logits(reader.model, tf.constant(images)).numpy()
+    assert averaged == pytest.approx(expected, abs=1e-4)
+    assert not np.allclose(averaged, tf.nn.log_softmax(reader.model(images)), atol=1e-3)

@@ -17,7 +17,7 @@ from helpers import captchas
 from helpers.captchas import draw_captcha, seeded
 from helpers.errors import StyleError
 from helpers.pictures import to_grey
-from helpers.styles import CaptchaStyle
+from helpers.styles import PRESETS, CaptchaStyle
 
 SEEDS = st.integers(0, 2**64 - 1)
 KNOBS = {  # every one with a changed value; ranges keep their span where the random numbers would shift otherwise
@@ -53,6 +53,15 @@ def test_the_default_style_is_upstreams_own_to_the_byte(text, seed):
     ours = draw_captcha(text, CaptchaStyle(), seed)
     assert (ours.mode, ours.size) == (upstream.mode, upstream.size) == ("RGB", (160, 60))
     assert ours.tobytes() == upstream.tobytes()
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_blanks_drawn_quickly_change_no_pixel(preset, monkeypatch):
+    style = CaptchaStyle.preset(preset)
+    text = style.alphabet[-1] * style.max_length
+    quick = [pixels(text, style, seed) for seed in range(8)]
+    monkeypatch.delattr(captchas.Generator, "_draw_character")
+    assert [pixels(text, style, seed) for seed in range(8)] == quick
 
 
 @settings(max_examples=15)

@@ -23,6 +23,7 @@ ORDER = [
     "_shards",
     "records",
     "alexnet",
+    "optimizer",
     "scores",
     "plots",
     "_callbacks",

@@ -1,6 +1,7 @@
 """Every drawing shows its numbers, and survives no mistakes at all and nothing but mistakes."""
 
 import inspect
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,6 +34,8 @@ ROW = {
 }
 CONFUSION = np.full((4, 10, 10), 2)
 
+SLOW = [{"seconds": 0, "captchas": 0.0}, {"seconds": 90, "captchas": 0.002}]
+FAST = [{"seconds": 0, "captchas": 0.0}, {"seconds": 60, "captchas": 0.993}]
 CASES = {
     "new_axes": lambda: plots.new_axes()[1],
     "show_image": lambda: plots.show_image(IMAGE, "5020"),
@@ -51,6 +54,7 @@ CASES = {
     "confidence_histogram": lambda: plots.confidence_histogram(np.array([0.2, 0.9]), np.array([False, True])),
     "experiment_bars": lambda: plots.experiment_bars(["one", "two"], [(0.5, 0.4, 0.6, 100), (0.9, 0.8, 0.95, 60)]),
     "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
+    "accuracy_over_time": lambda: plots.accuracy_over_time({"old": SLOW, "new": FAST}, 1000, "faster"),
     "learning_rate": lambda: plots.learning_rate([0.0, 0.002, 0.0], 100),
     "epochs": lambda: plots.epochs([ROW, {**ROW, "epoch": 2}]),
 }
@@ -104,6 +108,7 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
         "probability_table": (PROBABILITIES, CLASSES),
         "confidence_histogram": (np.array([0.2, 0.9]), np.array([False, True])),
         "loss_curves": ({"one": [2.3, 2.0]}, 10),
+        "accuracy_over_time": ({"one": FAST}, 10, "fast"),
         "learning_rate": ([0.0, 1.0], 100),
     }[name]
     assert getattr(plots, name)(*bound, ax=ax) is ax
@@ -249,3 +254,17 @@ def test_in_a_notebook_one_figure_takes_the_place_of_the_last(monkeypatch):
     for figure in ("first", "second", "third"):
         show(figure)
     assert calls == [("display", "first"), ("update", "second"), ("update", "third")]
+
+
+def test_recipes_are_named_with_what_they_reached_and_no_two_names_overlap():
+    same = {f"recipe {number}": FAST for number in range(7)}
+    ax = plots.accuracy_over_time({"old": SLOW, **{f"recipe {n}": FAST for n in range(6)}}, 1000, "seven")
+    written = texts(ax.figure)
+    assert "old: 0.2 %" in written
+    assert written.count("recipe") == 6
+    assert written.count("99.3 %") == 6
+    for curves in (same, {"old": SLOW, "new": FAST}):
+        names = [text for text in plots.accuracy_over_time(curves, 1000, "title").texts]
+        heights = sorted(text.xyann[1] for text in names)
+        assert all(b - a >= 6.4 for a, b in itertools.pairwise(heights))
+        assert heights[-1] <= 104

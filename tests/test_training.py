@@ -29,7 +29,6 @@ from helpers.training import (
     _fingerprint,
     compile_model,
     first_captchas,
-    learning_rate_schedule,
     predict_split,
     shift_batch,
     train,
@@ -103,19 +102,6 @@ def test_shifts_differ_and_reach_both_ways():
     middles = {int(shift_batch(ramp, None)[0][0, 12, 20, 0]) for _ in range(150)}
     assert min(middles) < 20 < max(middles)
     assert middles <= set(range(20 - SHIFT_X, 20 + SHIFT_X + 1))
-
-
-def test_the_learning_rate_goes_up_and_then_down_to_nearly_nothing(shared_recorded):
-    settings = dataclasses.replace(shared_recorded, epochs=10)
-    steps = 10 * STEPS
-    rates = [float(learning_rate_schedule(settings)(step)) for step in range(steps + 1)]
-    highest = int(np.argmax(rates))
-    assert highest == steps // 10
-    assert rates[highest] == pytest.approx(settings.learning_rate)
-    assert rates[0] == pytest.approx(settings.learning_rate / 20)
-    assert rates[-1] < settings.learning_rate / 100
-    assert all(a < b for a, b in itertools.pairwise(rates[: highest + 1]))
-    assert all(a > b for a, b in itertools.pairwise(rates[highest:]))
 
 
 def test_the_first_captchas_are_the_first_images(shared_recorded):

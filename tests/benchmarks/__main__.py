@@ -1,0 +1,45 @@
+"""Measures the project's figures and keeps them in notebooks/results.
+
+python -m tests.benchmarks                       all of the first list, about an hour on 2 cores
+python -m tests.benchmarks pipeline compute      some of them
+python -m tests.benchmarks original_whole        more than another hour: the original's 5,000 iterations
+
+"original" and "reading" use the default experiment; what is missing of it is made first. Keep the machine quiet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from helpers.errors import TutorialError
+from tests.benchmarks import accuracy, compute, growth, original, pipeline, reading
+
+QUESTIONS = {
+    "pipeline": pipeline.main,
+    "compute": compute.main,
+    "reading": reading.main,
+    "original": original.main,
+    "growth": growth.main,
+    "accuracy": accuracy.main,
+}
+
+
+def main() -> int:
+    """The command line."""
+    questions = {**QUESTIONS, "original_whole": original.whole}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", nargs="*", choices=[[], *questions], help="all but the last by default")
+    os.environ["CAPTCHA_PROFILE"] = "full"
+    for name in parser.parse_args().questions or QUESTIONS:
+        try:
+            questions[name]()
+        except TutorialError as reason:
+            print(f"{name}: {reason}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

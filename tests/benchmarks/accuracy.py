@@ -1,0 +1,71 @@
+"""Accuracy: the whole of it, three times, from the first captcha to the test."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import Any
+
+from helpers.alexnet import build_alexnet
+from helpers.dataset import generate
+from helpers.quiet_tensorflow import keras
+from helpers.records import write_records
+from helpers.scores import Proportion, proportion
+from helpers.settings import Settings, load_settings
+from helpers.training import compile_model, save_model, score_test, train
+from tests.benchmarks import measured
+
+SEEDS = (2026, 2027, 2028)  # of captchas, weights and order
+
+
+def draw(settings: Settings) -> float:
+    """Draw an experiment on all cores; the seconds it took."""
+    return measured.seconds(lambda: generate(settings))
+
+
+def train_and_score(settings: Settings) -> tuple[float, float, Proportion]:
+    """Seconds for the records, seconds of training, and the test score."""
+    packing = measured.seconds(lambda: write_records(settings))
+    keras.utils.set_random_seed(settings.seed)
+    model = compile_model(build_alexnet(settings.style), settings)
+    started = time.perf_counter()
+    training = train(model, settings)
+    seconds = time.perf_counter() - started
+    save_model(model, settings)
+    return packing, seconds, score_test(model, settings, training)
+
+
+def default_experiment(trained: bool = False) -> Settings:
+    """The default experiment, after what is missing of it was made."""
+    settings = load_settings("default", profile="full")
+    if not (settings.records_folder / "manifest.json").exists():
+        measured.in_own_process(draw, settings)
+    if trained and not settings.model_path.exists():
+        measured.in_own_process(train_and_score, settings)
+    elif not trained:
+        measured.in_own_process(write_records, settings)
+    return settings
+
+
+def row(name: str, score: Proportion) -> dict[str, Any]:
+    """A score as columns."""
+    percent = {"right [%]": 100 * score.value, "lowest [%]": 100 * score.low, "highest [%]": 100 * score.high}
+    return {"seed": name, "right": score.right, "of": score.count, **percent}
+
+
+def main() -> None:
+    """Three seeds, each with its own captchas; print and keep them and their sum."""
+    rows = []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            settings = load_settings(f"seed-{seed}", profile="full", data_dir=folder, seed=seed)
+            drawing, _ = measured.in_own_process(draw, settings)
+            (packing, training, score), peak = measured.in_own_process(train_and_score, settings)
+        times = {"drawing [s]": drawing, "packing [s]": packing, "training [s]": training, "peak [MB]": peak}
+        rows.append({**row(str(seed), score), **times})
+        measured.show(f"seed {seed}", rows[-1:])
+    right, count = sum(r["right"] for r in rows), sum(r["of"] for r in rows)
+    pooled = row("together", proportion(right, count))
+    mean = {key: sum(r[key] for r in rows) / len(rows) for key in times}
+    rows.append({**pooled, **mean})
+    measured.save("accuracy", "How many held-out captchas are read whole, and what did it take?", rows)

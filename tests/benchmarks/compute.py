@@ -1,0 +1,76 @@
+"""Compute: does training use what the processor can do?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from helpers.alexnet import build_alexnet
+from helpers.quiet_tensorflow import keras, tf
+from helpers.settings import load_settings
+from helpers.styles import CaptchaStyle
+from helpers.training import compile_model
+from tests.benchmarks import measured
+
+ROUNDS = 7
+STEPS = 20  # training steps in one round
+SIZE = 2048  # of the square matrices
+PRODUCTS = 6
+
+
+def forward_flop(layer: keras.Layer) -> int:
+    """Floating-point operations of one captcha in a convolution or a dense layer; 0 for all others.
+
+    A multiplication and an addition count as two.
+    """
+    if isinstance(layer, keras.layers.Conv2D):
+        return 2 * math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.Dense):
+        return 2 * math.prod(layer.kernel.shape)
+    return 0
+
+
+def training_flop(model: keras.Model) -> int:
+    """Of one captcha in training: forward, and twice that backward (to the weights and to the input).
+
+    The first convolution needs no gradient of its input, the picture.
+    """
+    return 3 * sum(map(forward_flop, model.layers)) - forward_flop(model.get_layer("conv1"))
+
+
+def main() -> None:
+    """Measure both in turn, print and keep them."""
+    settings = load_settings("compute")
+    style: CaptchaStyle = settings.style
+    model = compile_model(build_alexnet(style), settings)
+    random = np.random.default_rng(0)
+    shape = (settings.batch_size, style.height, style.image_width, 1)
+    images = tf.constant(random.integers(0, 256, shape, dtype=np.uint8))
+    labels = tf.constant(random.integers(0, len(style.classes), (settings.batch_size, style.positions)))
+    matrix = tf.random.normal([SIZE, SIZE])
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
+
+    def step_flops() -> float:
+        taken = measured.seconds(lambda: [model.train_on_batch(images, labels) for _ in range(STEPS)])
+        return training_flop(model) * settings.batch_size * STEPS / taken / 1e9
+
+    def product_flops() -> float:
+        return 2 * SIZE**3 * PRODUCTS / measured.seconds(lambda: [product().numpy() for _ in range(PRODUCTS)]) / 1e9
+
+    step_flops(), product_flops()  # these build the graphs
+    figures = measured.side_by_side({"matrix product": product_flops, "training step": step_flops}, ROUNDS)
+    rows: list[dict[str, Any]] = [
+        {"what": name, **measured.spread(values, "GFLOP/s")} for name, values in figures.items()
+    ]
+    shares = [100 * s / p for s, p in zip(figures["training step"], figures["matrix product"], strict=True)]
+    share = {"what": "training step, as a share of the matrix product [%]", **measured.spread(shares, "%")}
+    measured.show("How much of the processor does training use?", [share])
+    measured.save(
+        "compute",
+        "How many GFLOP/s does training reach?",
+        rows,
+        share=share,
+        training_mflop_per_captcha=training_flop(model) / 1e6,
+    )

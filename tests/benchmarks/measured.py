@@ -1,0 +1,126 @@
+"""What the benchmarks share: timing, a process of its own, and where a result is kept."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from helpers import _storage
+from helpers.environment import memory_bytes
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+RESULTS = REPOSITORY / "notebooks" / "results"
+VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """What a figure was measured on."""
+    memory = memory_bytes()
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory [GiB]": round(memory / 2**30) if memory else None,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def save(name: str, question: str, rows: Sequence[dict[str, Any]], command: str = "make bench", **more: Any) -> None:
+    """Print the rows as a table and keep them as notebooks/results/<name>.json."""
+    show(question, rows)
+    result = {
+        "question": question,
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "versions": _storage.package_versions(*VERSIONS),
+        "rows": list(rows),
+        **more,
+    }
+    _storage.write_json(RESULTS / f"{name}.json", result)
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """A kept result, None if there is none."""
+    path = RESULTS / f"{name}.json"
+    return _storage.read_json(path, made_by="make bench") if path.exists() else None
+
+
+def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows with the same keys as a table."""
+    table = [[_text(value) for value in row.values()] for row in rows]
+    heads = list(rows[0])
+    widths = [max(len(line[i]) for line in [heads, *table]) for i in range(len(heads))]
+    print(f"\n{title}")
+    for first, *others in [heads, ["-" * width for width in widths], *table]:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]))
+    sys.stdout.flush()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """How long one call takes."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def side_by_side(functions: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Each function's figures from several rounds, all functions in turn in each round.
+
+    So a disturbance of the machine hits all of them alike.
+    """
+    figures: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            figures[name].append(function())
+    return figures
+
+
+def spread(figures: Sequence[float], name: str) -> dict[str, Any]:
+    """Median, lowest, highest and count of some figures, as columns of a row."""
+    return {name: statistics.median(figures), "lowest": min(figures), "highest": max(figures), "times": len(figures)}
+
+
+def _peak_memory() -> float | None:
+    """MB that this process held at most, None where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def _with_peak(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, float | None]:
+    return function(*arguments), _peak_memory()
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float | None]:
+    """What `function` returns in a fresh process, and that process's peak memory [MB]."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_with_peak, function, arguments).result()

@@ -1,0 +1,68 @@
+"""The learning rate rises and falls, and Muon steps equally far in all directions of a convolution."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from helpers.optimizer import Muon, learning_rate_schedule, one_cycle_muon
+from helpers.quiet_tensorflow import keras, tf
+
+STEPS = 7  # an epoch: 200 images in batches of 32
+
+
+def test_the_learning_rate_goes_up_and_then_down_to_nearly_nothing(shared_recorded):
+    settings = dataclasses.replace(shared_recorded, epochs=10)
+    steps = 10 * STEPS
+    rates = [float(learning_rate_schedule(settings)(step)) for step in range(steps + 1)]
+    highest = int(np.argmax(rates))
+    assert highest == steps // 10
+    assert rates[highest] == pytest.approx(settings.learning_rate)
+    assert rates[0] == pytest.approx(settings.learning_rate / 20)
+    assert rates[-1] < settings.learning_rate / 100
+    assert all(a < b for a, b in itertools.pairwise(rates[: highest + 1]))
+    assert all(a > b for a, b in itertools.pairwise(rates[highest:]))
+
+
+def step(optimizer, shape: tuple[int, ...]) -> np.ndarray:
+    """How far one step moves a variable that starts at zero, for a random gradient with one large direction."""
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(np.prod(shape[:-1], dtype=int), shape[-1])) * np.logspace(0, 1, shape[-1])
+    variable = keras.Variable(np.zeros(shape, np.float32))
+    optimizer.build([variable])
+    optimizer.apply([tf.constant(matrix.reshape(shape), tf.float32)])
+    return variable.numpy().reshape(-1, shape[-1])
+
+
+def test_a_convolution_moves_equally_far_in_all_directions():
+    lengths = np.linalg.svd(step(Muon(0.01), (3, 3, 8, 6)), compute_uv=False)
+    expected = 0.01 * 0.2 * np.sqrt(3 * 3 * 8)  # the scale of Liu et al. 2025
+    assert lengths.max() / lengths.min() < 2  # five iterations come that close
+    assert 0.6 < lengths.mean() / expected < 1.3
+
+
+def test_the_unchanged_gradient_is_not_that_even():
+    lengths = np.linalg.svd(step(keras.optimizers.SGD(0.01), (3, 3, 8, 6)), compute_uv=False)
+    assert lengths.max() / lengths.min() > 5
+
+
+@pytest.mark.parametrize("shape", [(16, 8), (8,)])
+def test_what_is_no_convolution_moves_as_with_adamw(shape):
+    ours, adamw = Muon(0.01, adam_weight_decay=0.0), keras.optimizers.AdamW(0.01, weight_decay=0.0)
+    assert step(ours, shape) == pytest.approx(step(adamw, shape), abs=1e-6)
+
+
+def test_weights_shrink_where_the_gradient_is_zero(shared_recorded):
+    variable = keras.Variable(np.ones((3, 3, 2, 2), np.float32), name="kernel")
+    optimizer = one_cycle_muon(shared_recorded)
+    optimizer.build([variable])
+    optimizer.apply([tf.zeros((3, 3, 2, 2))])
+    assert 0.99 < float(variable.numpy().mean()) < 1
+
+
+def test_the_optimizer_can_be_stored_and_loaded(shared_recorded):
+    optimizer = one_cycle_muon(shared_recorded)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert isinstance(again, Muon)
+    assert again.get_config() == optimizer.get_config()
