@@ -165,8 +165,7 @@ def save_model(model: keras.Model, settings: Settings) -> None:
 
     The file holds no state of the optimizer, which would make it three times as large.
     """
-    network = keras.models.clone_model(model)  # not compiled, so without an optimizer
-    network.set_weights(model.get_weights())
+    network = keras.Model(model.input, model.output, name=model.name)  # not compiled: no optimizer
     with _storage.written_whole(settings.model_path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:

@@ -168,6 +168,7 @@ def test_the_saved_network_carries_its_style_and_the_checkpoint_is_gone(finished
     with zipfile.ZipFile(settings.model_path) as archive:
         assert archive.testzip() is None
         fields = json.loads(archive.read(STYLE_MEMBER))
+        assert b"optimizer" not in archive.read("model.weights.h5")
     assert CaptchaStyle.from_dict(fields) == settings.style
     assert not (settings.folder / "checkpoint").exists()
     assert {path.name for path in settings.folder.iterdir()} - {".lock"} == {
