@@ -1,0 +1,38 @@
+"""The measured figures that notebooks and README show say when, on what and how they were measured."""
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import scores
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = sorted((REPOSITORY / "notebooks" / "results").glob("*.json"))
+
+
+def load(name: str) -> dict:
+    return json.loads((REPOSITORY / "notebooks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_result_says_when_on_what_and_how_it_was_measured(path):
+    result = load(path.stem)
+    assert result["question"].endswith("?")
+    assert datetime.date.fromisoformat(result["date"]) >= datetime.date(2026, 11, 1)
+    assert {"processor", "cores", "memory [GiB]", "system"} <= set(result["machine"])
+    assert {"tensorflow", "captcha", "pillow", "python"} <= set(result["versions"])
+    assert re.fullmatch(r"make [a-z-]+", result["command"])
+    assert f"\n{result['command'].split()[1]}:" in (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    assert result["rows"]
+
+
+def test_all_seeds_together_are_their_sum_and_the_figure_of_the_readme():
+    *seeds, together = load("accuracy")["rows"]
+    assert len(seeds) == 3
+    assert together["right"] == sum(row["right"] for row in seeds)
+    assert together["of"] == sum(row["of"] for row in seeds) == 30_000
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert str(scores.proportion(together["right"], together["of"])) in readme
