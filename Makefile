@@ -33,7 +33,7 @@ lab: .venv/.installed  ## open JupyterLab on notebook 1
 notebooks: .venv/.installed  ## execute the committed notebooks again, in place, on the full profile
 	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run refresh
 
-bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, about an hour
+bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, more than an hour
 	@$(BIN)/python -m tests.benchmarks
 
 bench-original: .venv/.installed  ## the 5,000 iterations of the original script, more than an hour

@@ -1,6 +1,6 @@
 """Measures the project's figures and keeps them in notebooks/results.
 
-python -m tests.benchmarks                       all of the first list, about an hour on 2 cores
+python -m tests.benchmarks                       all of the first list, more than an hour on 2 cores
 python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        more than another hour: the original's 5,000 iterations
 

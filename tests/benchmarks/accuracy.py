@@ -39,12 +39,11 @@ def train_and_score(settings: Settings) -> tuple[float, float, Proportion]:
 def default_experiment(trained: bool = False) -> Settings:
     """The default experiment, after what is missing of it was made."""
     settings = load_settings("default", profile="full")
-    if not (settings.records_folder / "manifest.json").exists():
-        measured.in_own_process(draw, settings)
-    if trained and not settings.model_path.exists():
-        measured.in_own_process(train_and_score, settings)
-    elif not trained:
+    measured.in_own_process(draw, settings)  # these do nothing where all is there
+    if not trained:
         measured.in_own_process(write_records, settings)
+    elif not settings.model_path.exists():
+        measured.in_own_process(train_and_score, settings)
     return settings
 
 
