@@ -1,8 +1,10 @@
 """What the notebooks share: one module for each idea, in the order in which data flows.
 
+fonts        the fonts there are
 styles       what captchas look like
 settings     what a run is, and where its files lie
 captchas     text + style + seed  ->  image
+explorer     sliders for a style
 dataset      a folder of images, a manifest, three splits
 pictures     any picture  ->  the grey levels that the network reads
 records      images  ->  TFRecord shards  ->  batches
@@ -10,6 +12,7 @@ alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, clas
 optimizer    how far each step goes: one cycle, and Muon
 training     fit, live plot, checkpoints, history, the final score
 reading      image  ->  text, probabilities, confidence
+experiments  several of them, side by side or one from another
 
 scores       digit and whole-captcha accuracy, Wilson interval
 plots        everything that is drawn

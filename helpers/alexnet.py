@@ -15,11 +15,14 @@ from helpers.styles import CaptchaStyle
 
 layers = keras.layers
 
-FILTERS = (24, 64, 96, 96, 64)
+FILTERS = (32, 64, 64, 64, 64)
 DENSE_UNITS = (1024, 512)
 
-VIEWS = ((0, 0), (1, 2), (-1, -2))
-"""Pixels down and to the right: the copies of a picture that are read together."""
+VIEWS = ((0, 0), (1, 2), (-1, -2), (1, -2), (-1, 2), (0, 3), (0, -3), (2, 0), (-2, 0))
+"""Pixels down and to the right: from where a doubtful picture is read again."""
+
+SURE = 0.99
+"""A text this probable is not read again."""
 
 ORIGINAL = {
     "filters": (64, 192, 384, 384, 256),
@@ -115,7 +118,7 @@ def build_alexnet(
 
 
 def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
-    """What a trained network says about each picture as drawn and slightly moved, averaged.
+    """What a trained network says about each picture from all `VIEWS`, averaged.
 
     Krizhevsky 2012 averaged over ten crops of each picture; captchas are moved, not mirrored.
 
@@ -127,10 +130,27 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """
     margin = max(abs(step) for view in VIEWS for step in view)
     padded = tf.pad(images, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "SYMMETRIC")
-    height, width = images.shape[1:3]
-    moved = [padded[:, margin + y : margin + y + height, margin + x : margin + x + width] for y, x in VIEWS]
-    logits = tf.nn.log_softmax(model(tf.concat(moved, axis=0), training=False))
-    return tf.reduce_mean(tf.stack(tf.split(logits, len(VIEWS))), axis=0)
+
+    def read_from(view: tf.Tensor) -> tf.Tensor:
+        moved = tf.slice(padded, [0, margin + view[0], margin + view[1], 0], [-1, *images.shape[1:]])
+        return tf.nn.log_softmax(model(moved, training=False))
+
+    return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
+
+
+def careful_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """What a trained network says about each picture; a doubtful one is read again from all `VIEWS`.
+
+    Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Arguments
+    and result are those of `averaged_logits`.
+    """
+    logits = tf.nn.log_softmax(model(images, training=False))
+    probability = tf.exp(tf.reduce_sum(tf.reduce_max(logits, axis=-1), axis=-1))
+    doubtful = tf.where(probability < SURE)  # [pictures, 1]
+    if tf.size(doubtful) == 0:
+        return logits
+    again = averaged_logits(model, tf.gather_nd(images, doubtful))
+    return tf.tensor_scatter_nd_update(logits, doubtful, again)
 
 
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:

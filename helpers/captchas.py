@@ -16,7 +16,8 @@ import captcha.image
 from captcha.image import ImageCaptcha, random_color
 from PIL import Image, ImageDraw, ImageFilter
 
-from helpers.styles import CaptchaStyle, find_font
+from helpers.fonts import find_font
+from helpers.styles import CaptchaStyle
 
 
 class SeededSecrets:

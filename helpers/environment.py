@@ -18,9 +18,10 @@ import numpy as np
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.errors import TutorialError
+from helpers.fonts import find_font
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
-from helpers.styles import PRESETS, find_font
+from helpers.styles import PRESETS
 from helpers.training import compile_model
 
 GIB = 2**30

@@ -139,29 +139,18 @@ def horizontal_bars(
     title: str,
     ax: Axes | None = None,
     unit: str = "",
-    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> Axes:
-    """One bar for each name, its value written at its end.
-
-    Args:
-        intervals: name -> (low, high), drawn as a line across the bar's end.
-    """
+    """One bar for each name, its value written at its end."""
     if ax is None:
         _, ax = new_axes(7.5, 0.45 * len(values) + 1.3)
     names = list(values)
-    ends = [*values.values(), *(high for _, high in (intervals or {}).values())]
     ax.barh(names, list(values.values()), color=BLUE, height=0.6)
     for index, name in enumerate(names):
-        end = values[name]
-        if intervals:
-            low, high = intervals[name]
-            ax.plot([low, high], [index, index], color="black", linewidth=1.5)
-            end = max(end, high)
         value = f"{values[name]:,.0f}" if values[name] >= 100 and not unit else f"{values[name]:.{4 if unit else 3}g}"
-        ax.annotate(f" {value}{unit}", (end, index), va="center", fontsize=9,
+        ax.annotate(f" {value}{unit}", (values[name], index), va="center", fontsize=9,
                     textcoords="offset points", xytext=(2, 0))  # fmt: skip
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.18 * max([*ends, 1e-9]))
+    ax.set_xlim(0, 1.18 * max([*values.values(), 1e-9]))
     ax.set_xlabel(xlabel)
     ax.set_title(title)
     return ax
@@ -379,18 +368,43 @@ def confidence_histogram(confidence: np.ndarray, right: np.ndarray, ax: Axes | N
     return ax
 
 
-def experiment_bars(names: Sequence[str], scores: Sequence[tuple[float, float, float, int]]) -> Axes:
-    """Whole-captcha accuracy of several experiments with their intervals.
+def experiments(
+    names: Sequence[str],
+    samples: Sequence[Any],
+    curves: Sequence[tuple[Sequence[float], Sequence[float]]],
+    scores: Sequence[tuple[float, float, float, int]],
+) -> Figure:
+    """A row for each experiment: one of its captchas, its training, its held-out score.
 
     Args:
-        scores: (share, low, high, count) of each.
+        curves: (seconds, share of validation captchas read whole) of each.
+        scores: (share, low, high, count) of each on its test split.
     """
-    shares = {name: 100 * score[0] for name, score in zip(names, scores, strict=True)}
-    intervals = {name: (100 * s[1], 100 * s[2]) for name, s in zip(names, scores, strict=True)}
-    counts = sorted({score[3] for score in scores})
-    of = " to ".join(f"{count:,}" for count in sorted({counts[0], counts[-1]}))
-    title = f"Held-out captchas read whole, of {of} each; the line is the 95 % interval"
-    return horizontal_bars(shares, "whole captchas read right [%]", title, unit=" %", intervals=intervals)
+    rows = max(1, len(names))
+    fig, axes = plt.subplots(
+        rows, 3, figsize=(9.5, 1.15 * rows + 1), width_ratios=[1, 1.3, 1.3], layout="constrained", squeeze=False,
+        sharex="col", sharey="col",
+    )  # fmt: skip
+    for row, name, sample, (seconds, shares), (share, low, high, count) in zip(
+        axes, names, samples, curves, scores, strict=True
+    ):
+        show_image(sample, name, row[0])
+        row[1].plot(seconds, 100 * np.asarray(shares), "--", color=CAPTCHAS)
+        row[1].set_title(f"{seconds[-1]:,.0f} s of training", fontsize=9)
+        row[2].barh([0], [100 * share], color=CAPTCHAS, height=0.5)
+        row[2].plot([100 * low, 100 * high], [0, 0], color="black", linewidth=3)
+        row[2].set_title(f"{100 * share:.2f} % of {count:,} ({100 * low:.2f}–{100 * high:.2f})", fontsize=9)
+    for row in axes:
+        row[1].set_ylim(-5, 105)
+        row[1].set_ylabel("[%]")
+        row[2].set_xlim(0, 101)
+        row[2].set_yticks([])
+        for ax in row[1:]:
+            ax.spines[["top", "right"]].set_visible(False)
+    axes[-1, 1].set_xlabel("time in training [s]")
+    axes[-1, 2].set_xlabel("test captchas read whole [%]\n(black: the 95 % interval)")
+    fig.suptitle("A captcha of each, validation captchas read whole during training, and the test", fontsize=11)
+    return fig
 
 
 def loss_curves(curves: Mapping[str, Sequence[float]], classes: int, ax: Axes | None = None) -> Axes:

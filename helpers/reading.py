@@ -7,17 +7,16 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from helpers._storage import read_json, short
-from helpers.alexnet import averaged_logits
+from helpers._storage import short
+from helpers.alexnet import careful_logits
 from helpers.errors import ImageError, StepError
 from helpers.pictures import ImageLike, fit_to_style, to_picture
 from helpers.quiet_tensorflow import keras, tf
-from helpers.settings import Settings, load_settings
+from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
 from helpers.training import STYLE_MEMBER
 
@@ -54,7 +53,7 @@ class Reader:
         self.model, self.style = model, style
         pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
         self._probabilities = tf.function(
-            lambda images: tf.nn.softmax(averaged_logits(model, images)), input_signature=[pictures]
+            lambda images: tf.nn.softmax(careful_logits(model, images)), input_signature=[pictures]
         )
 
     @classmethod
@@ -128,11 +127,3 @@ def _is_one_array(images: object) -> bool:
     if not isinstance(images, np.ndarray):
         return False
     return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
-
-
-def compare_experiments(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Experiment -> what its metrics.json holds, best first, for all beside this one that have one."""
-    metrics = {
-        path.parent.name: read_json(path, made_by=NOTEBOOK) for path in settings.folder.parent.glob("*/metrics.json")
-    }
-    return dict(sorted(metrics.items(), key=lambda item: -item[1]["captcha_accuracy"]))

@@ -29,7 +29,7 @@ __all__ = [
 
 PROFILES: dict[str, dict[str, Any]] = {
     "full": {
-        "train_count": 90_000,
+        "train_count": 95_000,
         "validation_count": 5_000,
         "test_count": 10_000,
         "epochs": 3,
@@ -115,6 +115,11 @@ class Settings:
     def history_path(self) -> Path:
         """A row for each epoch."""
         return self.folder / "history.csv"
+
+    @property
+    def progress_path(self) -> Path:
+        """The live curve: a row every few batches."""
+        return self.folder / "progress.csv"
 
     @property
     def metrics_path(self) -> Path:

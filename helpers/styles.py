@@ -1,4 +1,4 @@
-"""What captchas look like (`CaptchaStyle`), its presets, and the fonts there are.
+"""What captchas look like (`CaptchaStyle`), and its presets.
 
 A style checks itself when it is made, so that a typing error costs a sentence, not an hour of
 training.
@@ -7,65 +7,16 @@ training.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from dataclasses import InitVar, dataclass
-from pathlib import Path
 from typing import Any
 
-import captcha
-import matplotlib
-from PIL import ImageFont
-
 from helpers.errors import StyleError
+from helpers.fonts import missing_characters
 
 NOTHING = "\N{OPEN BOX}"
 """How the class "nothing here" is written where lengths vary: ␣"""
 
 PIXELS_PER_CHARACTER = 40
-
-
-def find_font(name: str) -> Path:
-    """The file of a font: a name such as "DejaVuSans", or the path of a .ttf or .otf file.
-
-    Names are looked up in the `captcha` package (DroidSansMono) and in matplotlib (the DejaVu and
-    STIX families), so they work on every machine.
-
-    Raises:
-        StyleError: no such font.
-    """
-    folders = (
-        Path(captcha.__file__).parent / "data",
-        Path(matplotlib.get_data_path()) / "fonts" / "ttf",
-    )
-    for folder in folders:
-        if (folder / f"{name}.ttf").is_file():
-            return folder / f"{name}.ttf"
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    known = sorted(file.stem for folder in folders for file in folder.glob("[DS]*.ttf"))
-    raise StyleError(
-        f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: "
-        + ", ".join(name for name in known if "Display" not in name and "Siz" not in name)
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _missing_characters(font: str, alphabet: str) -> str:
-    """The characters of `alphabet` that `font` draws as nothing or as its "missing" box."""
-    try:
-        face = ImageFont.truetype(find_font(font), 24)
-    except OSError as reason:
-        raise StyleError(
-            f"fonts: '{font}' cannot be read as a font ({reason}). Give a TrueType or OpenType file (.ttf, .otf)."
-        ) from None
-
-    def drawn(character: str) -> tuple[tuple[int, int], bytes]:
-        mask = face.getmask(character)
-        return mask.size, bytes(mask)
-
-    box = drawn("\U0010fffe")
-    return "".join(c for c in alphabet if drawn(c) == box or not any(drawn(c)[1]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +63,7 @@ class CaptchaStyle:
         _check_ranges(self)
         _check_colors(self)
         for font in self.fonts if check_fonts else ():
-            if missing := _missing_characters(font, self.alphabet):
+            if missing := missing_characters(font, self.alphabet):
                 raise StyleError(
                     f"fonts: '{font}' has no picture for {' '.join(missing)}. "
                     "Choose another font, or leave these characters out of the alphabet."
@@ -177,6 +128,16 @@ class CaptchaStyle:
         """All fields as JSON values."""
         fields = dataclasses.asdict(self)
         return {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
+
+    def to_python(self) -> str:
+        """The expression that makes this style: a preset's name, or what differs from the default."""
+        for name in list(PRESETS)[1:]:
+            if self == CaptchaStyle.preset(name):
+                return f'CaptchaStyle.preset("{name}")'
+        default = CaptchaStyle()
+        fields = [field.name for field in dataclasses.fields(self)]
+        changed = [name for name in fields if getattr(self, name) != getattr(default, name)]
+        return f"CaptchaStyle({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any], check_fonts: bool = True) -> CaptchaStyle:

@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers import _storage
 from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
-from helpers.alexnet import averaged_logits
+from helpers.alexnet import careful_logits
 from helpers.dataset import read_manifest
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
@@ -141,7 +141,7 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
     training = Training(checkpoint.rows, live.points)
     if len(training.rows) == settings.epochs:
         write_rows(settings.history_path, training.rows)
-        write_rows(settings.folder / "progress.csv", training.points)
+        write_rows(settings.progress_path, training.points)
     return training
 
 
@@ -175,7 +175,7 @@ def save_model(model: keras.Model, settings: Settings) -> None:
 
 def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predicted classes of a whole split, both [captchas, positions]."""
-    read = tf.function(lambda images: tf.argmax(averaged_logits(model, images), axis=-1))
+    read = tf.function(lambda images: tf.argmax(careful_logits(model, images), axis=-1))
     labels, predicted = [], []
     for images, truth in load_batches(settings, split, batch_size=250):
         labels.append(truth.numpy())

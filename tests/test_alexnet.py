@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers.alexnet import ORIGINAL, VIEWS, averaged_logits, build_alexnet, layer_shapes
+from helpers.alexnet import ORIGINAL, VIEWS, averaged_logits, build_alexnet, careful_logits, layer_shapes
 from helpers.quiet_tensorflow import keras, tf
 from helpers.styles import CaptchaStyle
 
@@ -122,3 +122,20 @@ def test_the_average_is_over_the_picture_as_drawn_and_moved(reader):
     averaged = averaged_logits(reader.model, tf.constant(images)).numpy()
     assert averaged == pytest.approx(expected, abs=1e-4)
     assert not np.allclose(averaged, tf.nn.log_softmax(reader.model(images)), atol=1e-3)
+
+
+def test_only_doubtful_pictures_are_read_again(reader, monkeypatch):
+    images = tf.constant(np.random.default_rng(4).integers(0, 256, (20, 60, 160, 1), dtype=np.uint8))
+    once = tf.nn.log_softmax(reader.model(images)).numpy()
+    probability = np.exp(once.max(axis=-1).sum(axis=-1))
+    sure = float(np.sort(probability)[10])
+    monkeypatch.setattr("helpers.alexnet.SURE", sure)  # half of them are below
+    for read in (careful_logits, tf.function(careful_logits)):
+        logits = read(reader.model, images).numpy()
+        again = averaged_logits(reader.model, images).numpy()
+        doubtful = probability < sure
+        assert doubtful.sum() == 10
+        assert logits[~doubtful] == pytest.approx(once[~doubtful], abs=1e-5)
+        assert logits[doubtful] == pytest.approx(again[doubtful], abs=1e-4)
+    monkeypatch.setattr("helpers.alexnet.SURE", 0.0)
+    assert careful_logits(reader.model, images).numpy() == pytest.approx(once, abs=1e-5)

@@ -14,9 +14,11 @@ FOLDER = Path(helpers.__file__).parent
 ORDER = [
     "errors",
     "_storage",
+    "fonts",
     "styles",
     "settings",
     "captchas",
+    "explorer",
     "dataset",
     "pictures",
     "quiet_tensorflow",
@@ -29,9 +31,21 @@ ORDER = [
     "_callbacks",
     "training",
     "reading",
+    "experiments",
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper
-WITHOUT_TENSORFLOW = ("errors", "_storage", "styles", "settings", "captchas", "dataset", "pictures", "scores", "plots")
+WITHOUT_TENSORFLOW = (
+    "errors",
+    "_storage",
+    "fonts",
+    "styles",
+    "settings",
+    "captchas",
+    "dataset",
+    "pictures",
+    "scores",
+    "plots",
+)
 MODULES = sorted(FOLDER.glob("*.py"))
 
 
@@ -66,7 +80,7 @@ def test_the_flow_really_is_used():
 def test_modules_that_only_draw_do_not_import_tensorflow():
     code = (
         "import importlib, json, sys\n"
-        f"for name in {WITHOUT_TENSORFLOW!r}:\n"
+        f"for name in {WITHOUT_TENSORFLOW}:\n"
         "    importlib.import_module(f'helpers.{name}')\n"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))\n"
     )

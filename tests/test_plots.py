@@ -52,7 +52,12 @@ CASES = {
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
     "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
     "confidence_histogram": lambda: plots.confidence_histogram(np.array([0.2, 0.9]), np.array([False, True])),
-    "experiment_bars": lambda: plots.experiment_bars(["one", "two"], [(0.5, 0.4, 0.6, 100), (0.9, 0.8, 0.95, 60)]),
+    "experiments": lambda: plots.experiments(
+        ["one", "two"],
+        [IMAGE] * 2,
+        [([0, 9], [0.0, 0.5]), ([0, 12], [0.1, 0.9])],
+        [(0.5, 0.4, 0.6, 100), (0.875, 0.8, 0.95, 60)],
+    ),
     "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
     "accuracy_over_time": lambda: plots.accuracy_over_time({"old": SLOW, "new": FAST}, 1000, "faster"),
     "learning_rate": lambda: plots.learning_rate([0.0, 0.002, 0.0], 100),
@@ -95,7 +100,7 @@ def test_it_draws_something(name):
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_one_chart_can_be_drawn_into_given_axes(name):
     if "ax" not in inspect.signature(getattr(plots, name)).parameters:
-        assert not isinstance(CASES[name](), Axes) or name in ("new_axes", "experiment_bars")
+        assert not isinstance(CASES[name](), Axes) or name == "new_axes"
         return
     _, ax = plt.subplots()
     figures = plt.get_fignums()
@@ -174,13 +179,19 @@ def test_progress_tells_the_last_accuracy(accuracy):
     assert "50% of 2,400 images, 2 s, about 2 s left" in written
 
 
-def test_bars_carry_their_values_and_intervals():
-    ax = plots.experiment_bars(["one", "two"], [(0.5, 0.4, 0.6, 100), (0.875, 0.8, 0.95, 100)])
-    assert [bar.get_width() for bar in ax.patches] == [50, 87.5]
-    assert [list(line.get_xdata()) for line in ax.lines] == [[40, 60], [80, 95]]
-    assert "87.5 %" in texts(ax.figure)
-    assert "of 100 each" in texts(ax.figure)
-    assert ax.get_xlim()[1] > 95
+def test_experiments_carry_their_scores_and_intervals():
+    figure = CASES["experiments"]()
+    bars, first, second = [[ax for ax in figure.axes if ax.patches], *figure.axes[2::3]]
+    assert bars == [first, second]
+    assert [ax.patches[0].get_width() for ax in bars] == [50, 87.5]
+    assert [list(ax.lines[0].get_xdata()) for ax in bars] == [[40, 60], [80, 95]]
+    assert list(figure.axes[4].lines[0].get_ydata()) == [10, 90]
+    assert "87.50 % of 60 (80.00–95.00)" in texts(figure)
+    assert "12 s of training" in texts(figure)
+
+
+def test_bars_carry_their_values():
+    assert "3 kB" in texts(CASES["horizontal_bars"]().figure)
     nothing = plots.horizontal_bars({"none": 0.0}, "share", "Nothing")
     assert nothing.get_xlim()[1] > 0
 

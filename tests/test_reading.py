@@ -1,8 +1,6 @@
 """The reader takes any picture, says by name which it cannot read, and agrees with the records."""
 
-import dataclasses
 import io
-import json
 import zipfile
 
 import numpy as np
@@ -16,7 +14,7 @@ from helpers.captchas import draw_captcha
 from helpers.dataset import list_images
 from helpers.errors import ImageError, StepError
 from helpers.pictures import to_grey
-from helpers.reading import BATCH_SIZE, Reader, compare_experiments
+from helpers.reading import BATCH_SIZE, Reader
 from helpers.records import load_batches
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
@@ -203,14 +201,3 @@ def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
     for path in (text, without_style, cut):
         with pytest.raises(StepError, match=rf"{path.name} is no network that notebook 04_train_alexnet saved"):
             Reader.load(path)
-
-
-def test_experiments_are_compared_best_first(tmp_path):
-    for name, accuracy in {"low": 0.5, "high": 0.9, "middle": 0.7}.items():
-        settings = load_settings(name, data_dir=tmp_path)
-        settings.folder.mkdir(parents=True)
-        settings.metrics_path.write_text(json.dumps({"captcha_accuracy": accuracy}))
-    (tmp_path / "quick" / "untrained").mkdir()
-    compared = compare_experiments(dataclasses.replace(settings, experiment="untrained"))
-    assert list(compared) == ["high", "middle", "low"]
-    assert compared["high"] == {"captcha_accuracy": 0.9}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from helpers.captchas import draw_captcha
 from helpers.errors import StyleError
-from helpers.styles import NOTHING, NUMBERS, PRESETS, RANGES, CaptchaStyle, find_font
+from helpers.fonts import find_font
+from helpers.styles import NOTHING, NUMBERS, PRESETS, RANGES, CaptchaStyle
 
 FIELDS = [field.name for field in dataclasses.fields(CaptchaStyle)]
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -183,3 +184,16 @@ def test_a_text_that_can_be_drawn_is_handed_back():
     assert CaptchaStyle(length=(3, 6)).check_text("123456") == "123456"
     with pytest.raises(StyleError, match="draws 3 to 6"):
         CaptchaStyle(length=(3, 6)).check_text("12")
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        CaptchaStyle(),
+        CaptchaStyle(noise_dots=100, fonts=("DejaVuSans",), warp_y=(0.0, 0.5)),
+        *map(CaptchaStyle.preset, PRESETS),
+        CaptchaStyle(alphabet="AB'C"),
+    ],
+)
+def test_the_line_of_python_makes_the_style(style):
+    assert eval(style.to_python(), {"CaptchaStyle": CaptchaStyle}) == style

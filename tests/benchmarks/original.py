@@ -191,7 +191,7 @@ RUNGS: dict[str, dict[str, Any]] = {
     "old widths, 224 × 224": {"network": ORIGINAL},
     "60 × 160 as drawn, narrow": {"network": NARROW},
     "and BatchNorm": {"network": {**NARROW, "batch_norm": True}},
-    "and 90,000 pictures, shifted": {"network": {**NARROW, "batch_norm": True}, "data": "ours"},
+    "and 95,000 pictures, shifted": {"network": {**NARROW, "batch_norm": True}, "data": "ours"},
     "and stride 2, dropout 0.2": {"network": {}, "data": "ours"},
     "and batches of 64, one cycle": {"network": {}, "data": "ours", "batch": 64, "optimizer": "adamw"},
     "and Muon: ours": {"network": {}, "data": "ours", "batch": 64, "optimizer": "muon"},

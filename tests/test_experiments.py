@@ -1,0 +1,100 @@
+"""Experiments side by side, and one that starts from another's weights."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import copy_experiment
+
+from helpers.alexnet import build_alexnet
+from helpers.errors import StepError
+from helpers.experiments import list_experiments, start_from
+from helpers.reading import Reader
+from helpers.settings import open_experiment
+from helpers.styles import CaptchaStyle
+from helpers.training import compile_model, train
+
+
+@pytest.fixture
+def trained(finished, tmp_path):
+    """A copy of a trained experiment."""
+    return copy_experiment(finished[0], tmp_path)
+
+
+def second(settings, name, accuracy):
+    """The same experiment under another name and with another score."""
+    other = dataclasses.replace(settings, experiment=name)
+    shutil.copytree(settings.folder, other.folder)
+    metrics = json.loads(other.metrics_path.read_text())
+    other.metrics_path.write_text(json.dumps({**metrics, "captcha_accuracy": accuracy}))
+    return other
+
+
+def test_experiments_are_listed_best_first(trained):
+    second(trained, "worse", -1.0)
+    second(trained, "best", 2.0)
+    second(trained, "untested", 0.5).metrics_path.unlink()
+    found = list_experiments(trained)
+    assert [experiment.name for experiment in found] == ["best", "tiny", "worse"]
+    assert [experiment.settings.folder.name for experiment in found] == ["best", "tiny", "worse"]
+    assert found[0].metrics["captcha_accuracy"] == 2.0
+
+
+def test_an_experiment_tells_its_curve_sample_and_size(trained, finished):
+    (found,) = list_experiments(trained)
+    points = finished[1].points
+    assert found.seconds == [point["seconds"] for point in points]
+    assert found.accuracies == [point["validation captchas"] for point in points]
+    assert found.sample.parent == trained.images_folder / "test"
+    before = found.megabytes
+    (trained.folder / "more").write_bytes(bytes(3_000_000))
+    assert list_experiments(trained)[0].megabytes == pytest.approx(before + 3)
+
+
+def test_a_network_starts_with_the_weights_of_another(trained, tiny):
+    old = tiny(trained.style)
+    started = start_from(tiny(trained.style), trained, str(trained.model_path))
+    assert started.name == "alexnet_from_tiny"
+    images = np.random.default_rng(0).integers(0, 256, (5, 60, 160, 1), dtype=np.uint8)
+    reference = Reader.load(trained.model_path).model
+    assert np.array_equal(started(images), reference(images))
+    assert not np.array_equal(started(images), old(images))
+
+
+def test_a_stopped_cold_start_is_not_taken_for_a_warm_one(finished, recorded, tiny):
+    train(compile_model(tiny(recorded.style), recorded), recorded, until=1)
+    warm = start_from(tiny(recorded.style), recorded, str(finished[0].model_path))
+    training = train(compile_model(warm, recorded), recorded, until=1)
+    assert training.points[0]["images"] == 0
+    assert int(warm.optimizer.iterations) == 7  # began anew: 200 captchas in batches of 32
+
+
+@pytest.mark.parametrize(
+    ("style", "difference"),
+    [
+        (CaptchaStyle(alphabet="ABCDEF"), "its classes: 0123456789, not ABCDEF"),
+        (CaptchaStyle(length=5, width=160), "its positions: 4, not 5"),
+        (CaptchaStyle(height=70), "160x60, not 160x70"),
+        (CaptchaStyle(length=(3, 4)), "its classes: 0123456789, not 0123456789␣"),
+    ],
+)
+def test_it_is_told_why_a_network_cannot_be_continued(trained, tiny, style, difference):
+    settings = dataclasses.replace(trained, experiment="other", style=style)
+    with pytest.raises(StepError, match=difference):
+        start_from(tiny(style), settings, str(trained.model_path))
+
+
+def test_other_layers_and_a_missing_network_are_refused(trained, tiny):
+    with pytest.raises(StepError, match="shapes of its weights"):
+        start_from(build_alexnet(trained.style, filters=(4, 8, 8, 8, 16)), trained, str(trained.model_path))
+    with pytest.raises(StepError, match="no trained network"):
+        start_from(tiny(trained.style), trained, "missing")
+
+
+def test_the_settings_of_a_listed_experiment_are_its_own(trained):
+    other = second(trained, "other", 0.0)
+    stored = json.loads((other.folder / "experiment.json").read_text())
+    assert open_experiment("other", data_dir=trained.data_dir).counts == list_experiments(trained)[1].settings.counts
+    assert stored["train_count"] == 200
