@@ -8,6 +8,7 @@ explorer     sliders for a style
 dataset      a folder of images, a manifest, three splits
 pictures     any picture  ->  the grey levels that the network reads
 records      images  ->  TFRecord shards  ->  batches
+distortion   finished captchas changed in training, to read other generators' too
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
 optimizer    how far each step goes: one cycle, and Muon
 training     fit, live plot, checkpoints, history, the final score

@@ -57,12 +57,18 @@ def stamp(notebook: nbformat.NotebookNode, profile: str) -> dict[str, str]:
     return {"profile": profile, "sources": sources_digest(notebook), "helpers": helpers_digest()}
 
 
-def collapse_progress(notebook: nbformat.NotebookNode) -> None:
-    """Keep of each progress bar what a terminal would show at the end: the last state of the line."""
+def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
+    """Keep what a reader without a kernel can see.
+
+    Of a progress bar that is what a terminal would show at the end, the last state of the line; of
+    widgets, which only a running kernel can show, their text.
+    """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+            elif "data" in output:
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def execute(path: Path, target: Path, profile: str) -> None:
@@ -94,6 +100,7 @@ def execute(path: Path, target: Path, profile: str) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
+        store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=40"],  # errors only
         on_cell_start=begin,
@@ -105,7 +112,7 @@ def execute(path: Path, target: Path, profile: str) -> None:
         client.execute()
         notebook.metadata[STAMP] = stamp(notebook, profile)
     finally:
-        collapse_progress(notebook)
+        tidy_outputs(notebook)
         with _storage.written_whole(target) as temporary:
             nbformat.write(notebook, temporary)
     print(f"{chr(13) * live}  {total} cells, {time.perf_counter() - started:.0f} s", flush=True)

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,9 @@ STYLE_MEMBER = "captcha_style.json"
 
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
 LIVE_POINTS = 40  # on the whole curve
+
+Augment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Changes a batch of images in training: (images, labels) -> (images, labels), of the same shapes."""
 
 
 class TrainingStopped(TutorialError):
@@ -88,7 +92,7 @@ def first_captchas(settings: Settings, split: str, count: int) -> Probe:
     return images.numpy(), labels.numpy()
 
 
-def train(model: keras.Model, settings: Settings, until: int | None = None) -> Training:
+def train(model: keras.Model, settings: Settings, until: int | None = None, augment: Augment = shift_batch) -> Training:
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
     After each epoch a checkpoint is on disk. A call with the same images, settings and network
@@ -96,6 +100,7 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
 
     Args:
         until: stop after this epoch; None trains all of settings.epochs.
+        augment: what changes each training batch, such as a `Distortion`.
 
     Raises:
         StepError: the records are missing, damaged, or of another style; or no checkpoint fits, and
@@ -113,14 +118,14 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
         images_per_epoch=settings.train_count,
         epochs=settings.epochs,
     )
-    checkpoint = Checkpoint(settings.folder / "checkpoint", _fingerprint(model, settings), live)
+    checkpoint = Checkpoint(settings.folder / "checkpoint", _fingerprint(model, settings, augment), live)
     finished = checkpoint.restore(model)
     if finished == 0 and int(model.optimizer.iterations) > 0:
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
     keras.utils.set_random_seed(settings.seed + finished)
     tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
-    batches = batches.map(shift_batch).prefetch(tf.data.AUTOTUNE)
+    batches = batches.map(augment).prefetch(tf.data.AUTOTUNE)
     until = min(until or settings.epochs, settings.epochs)
     try:
         if finished < until:
@@ -145,7 +150,7 @@ def train(model: keras.Model, settings: Settings, until: int | None = None) -> T
     return training
 
 
-def _fingerprint(model: keras.Model, settings: Settings) -> str:
+def _fingerprint(model: keras.Model, settings: Settings, augment: Augment) -> str:
     """What a checkpoint depends on: images, network, and how it is trained."""
     network = json.loads(model.to_json())
     network.pop("compile_config", None)  # names its optimizer adam_w, adam_w_1, ... in one kernel
@@ -154,6 +159,7 @@ def _fingerprint(model: keras.Model, settings: Settings) -> str:
             {
                 "images": read_manifest(settings)["images_digest"],
                 "network": network,
+                "augment": getattr(augment, "__name__", repr(augment)),
                 "training": [settings.epochs, settings.batch_size, settings.learning_rate, settings.seed],
             }
         )

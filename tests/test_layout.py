@@ -24,6 +24,7 @@ ORDER = [
     "quiet_tensorflow",
     "_shards",
     "records",
+    "distortion",
     "alexnet",
     "optimizer",
     "scores",

@@ -61,6 +61,7 @@ CHECKED_CELLS = {
         "logits = model(images)",
         "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
         "str(scores.proportion(10, 10))",
+        'for row in load_result("accuracy")["rows"]:',
     ],
     "05_read_captchas": [
         "first = readings[0]",
@@ -235,11 +236,14 @@ def test_readme_names_every_helper():
         assert f"`{path.stem}`" in text, path.stem
 
 
-def test_progress_bars_keep_their_last_state():
-    output = nbformat.v4.new_output("stream", name="stdout", text="  0%|\r 50%|\r100%|##|\ndone\n")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
-    _run.collapse_progress(notebook)
+def test_outputs_keep_what_is_seen_without_a_kernel():
+    bar = nbformat.v4.new_output("stream", name="stdout", text="  0%|\r 50%|\r100%|##|\ndone\n")
+    data = {"text/plain": "sliders", "application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    widget = nbformat.v4.new_output("execute_result", data=data)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[bar, widget])])
+    _run.tidy_outputs(notebook)
     assert notebook.cells[0].outputs[0].text == "100%|##|\ndone\n"
+    assert notebook.cells[0].outputs[1].data == {"text/plain": "sliders"}
 
 
 def test_stamp_depends_on_the_code():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from helpers import _storage
 from helpers._callbacks import LivePlot, read_rows, write_rows
 from helpers.dataset import list_images
+from helpers.distortion import Distortion
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
@@ -231,10 +232,11 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
 
     # A checkpoint of other settings, another network or other images is not continued.
     model = fresh(recorded)
-    fitting = _fingerprint(model, recorded)
+    fitting = _fingerprint(model, recorded, shift_batch)
     assert kept["fingerprint"] == fitting
     for change in ({"epochs": 3}, {"batch_size": 16}, {"learning_rate": 0.01}, {"seed": 1}):
-        assert _fingerprint(model, dataclasses.replace(recorded, **change)) != fitting
+        assert _fingerprint(model, dataclasses.replace(recorded, **change), shift_batch) != fitting
+    assert len({fitting, *(_fingerprint(model, recorded, Distortion(lines=n)) for n in (1, 2))}) == 3
     started = []
 
     def remember_start(_model, *_arguments, initial_epoch, **_options):
@@ -247,7 +249,21 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
     assert started == [1, 0]
     manifest = _storage.read_sealed(recorded.folder / "manifest.json", "notebook 02")
     _storage.write_json(recorded.folder / "manifest.json", _storage.sealed({**manifest, "images_digest": "0" * 64}))
-    assert _fingerprint(model, recorded) != fitting
+    assert _fingerprint(model, recorded, shift_batch) != fitting
+
+
+def test_each_training_batch_is_changed_and_no_other(recorded, fresh):
+    seen = []
+
+    def blacken(images, labels):
+        seen.append(images.shape)
+        return tf.zeros_like(images), labels
+
+    training = train(fresh(recorded), recorded, augment=blacken)
+    assert seen == [(None, 60, 160, 1)]  # traced once, for all batches
+    losses = [row["loss"] for row in training.rows]
+    assert losses == pytest.approx([np.log(10)] * 2, abs=0.2)  # nothing to be learned from black pictures
+    assert training.rows[-1]["validation_loss"] != training.rows[-1]["loss"]
 
 
 def test_training_without_records_names_notebook_3(drawn, fresh):

@@ -1,0 +1,154 @@
+"""A learner's way through JupyterLab, in a real browser: turn a knob, make a second experiment, compare.
+
+Needs Chromium, and `pip install playwright`, which the notebooks themselves do not need. Without
+them this file is skipped. It takes some minutes.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
+MINUTE = 60_000  # milliseconds, as the browser counts
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab on a copy of the notebooks, with a data folder of its own: its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    own = {name: str(folder / name) for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--IdentityProvider.token=test",
+         "--LabApp.expose_app_in_browser=True", "--allow-root", f"--ServerApp.root_dir={folder / 'notebooks'}"],
+        env={**os.environ, **own, "CAPTCHA_DATA_DIR": str(folder / "data"), "CAPTCHA_PROFILE": "quick"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    yield f"http://localhost:{port}/lab/tree/{{}}?token=test&reset"
+    server.terminate()
+    server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """A page of a browser without a window."""
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.set_default_timeout(5 * MINUTE)
+        yield page
+        browser.close()
+
+
+def open_notebook(page, lab, name, experiment):
+    """Open a notebook and write the experiment's name into its cell."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            page.goto(lab.format(name))
+            break
+        except sync_api.Error:  # the server is not up yet
+            assert time.monotonic() < deadline, "JupyterLab does not start"
+            time.sleep(1)
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.content.widgets.length > 10")
+    page.evaluate(
+        """name => { for (const cell of jupyterapp.shell.currentWidget.content.model.cells) {
+            const source = cell.sharedModel.getSource();
+            if (cell.type === "code" && source.startsWith('EXPERIMENT = '))
+                cell.sharedModel.setSource(source.replace('"default"', `"${name}"`));
+        } }""",
+        experiment,
+    )
+
+
+def run(page, command):
+    """Run cells and wait until they are through; the notebook as it is then."""
+    page.evaluate("command => jupyterapp.commands.execute(command)", command)
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
+    notebook = json.loads(
+        page.evaluate("JSON.stringify(jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())")
+    )
+    for cell in notebook["cells"]:
+        if "raises-exception" not in cell["metadata"].get("tags", []):
+            errors = [output for output in cell.get("outputs", []) if output["output_type"] == "error"]
+            assert not errors, f"{''.join(cell['source'])}\n{errors}"
+    return notebook
+
+
+def close(page):
+    """Free the kernel's memory."""
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def run_to_the_explorer(page):
+    """Run the cells of notebook 2 down to the explorer, and make the one below it the active one."""
+    page.evaluate(
+        """() => { const notebook = jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = 1 + notebook.widgets.findIndex(
+                cell => cell.model.sharedModel.getSource().startsWith('explorer = ')); }"""
+    )
+    run(page, "notebook:run-all-above")
+    page.locator(".widget-image").wait_for()
+    page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
+
+
+def grid(page):
+    """The address of the picture that the explorer shows: a new one each time that it is drawn."""
+    return page.locator(".widget-image").get_attribute("src")
+
+
+def test_a_knob_a_preset_and_a_second_experiment(page, lab):
+    for name in NUMBERED:
+        open_notebook(page, lab, name, "default")
+        run(page, "notebook:run-all-cells")
+        close(page)
+
+    open_notebook(page, lab, NUMBERED[0], "noisy")
+    run_to_the_explorer(page)
+    dots = page.locator(".widget-hslider", has=page.get_by_text("dots", exact=True))
+    before, picture = grid(page), page.locator(".widget-image").screenshot()
+    dots.locator(".noUi-handle").focus()
+    started = time.perf_counter()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("old => document.querySelector('.widget-image').src !== old", arg=before)
+    print(f"redrawn {1000 * (time.perf_counter() - started):.0f} ms after the key")
+    assert dots.locator(".widget-readout").inner_text() == "40"
+    page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
+    assert page.locator(".widget-image").screenshot() != picture
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.widget-readout').innerText !== '40'")
+
+    page.locator(".widget-dropdown select").focus()
+    page.keyboard.type("noisy")
+    page.get_by_text("dots", exact=True).locator("..").get_by_text("200", exact=True).wait_for()
+    page.get_by_role("button", name="Use this style").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text('STYLE = CaptchaStyle.preset("noisy")').first.wait_for()
+    run(page, "notebook:run-all-below")
+    close(page)
+
+    for name in NUMBERED[1:]:
+        open_notebook(page, lab, name, "noisy")
+        notebook = run(page, "notebook:run-all-cells")
+        close(page)
+    (cell,) = [cell for cell in notebook["cells"] if cell["source"].startswith("experiments = ")]
+    table = cell["outputs"][0]["data"]["text/markdown"]
+    assert "| default | `CaptchaStyle()` |" in table
+    assert '| noisy | `CaptchaStyle.preset("noisy")` |' in table

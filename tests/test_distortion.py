@@ -1,0 +1,115 @@
+"""Distortion changes a picture, keeps its shape, type and text, and can be switched off part by part."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from helpers.captchas import draw_captcha
+from helpers.distortion import Distortion
+from helpers.pictures import to_grey
+from helpers.quiet_tensorflow import tf
+from helpers.styles import CaptchaStyle
+
+NOTHING = Distortion(
+    inverted=0, thick=0, thin=0, outlined=0, scale=(1, 1), slope=0, lines=0, blur=0, contrast=0.5, gradient=0, grain=0
+)
+STYLE = CaptchaStyle(noise_dots=0, noise_curves=0)
+IMAGES = np.stack([to_grey(draw_captcha("4728", STYLE, seed)) for seed in range(24)])[..., None]
+
+
+def distorted(distortion, images=IMAGES, seed=1):
+    tf.random.set_seed(seed)
+    labels = tf.range(len(images))
+    changed, same = distortion(tf.constant(images), labels)
+    assert (same.numpy() == np.arange(len(images))).all()
+    return changed.numpy().astype(float)
+
+
+def likeness(first, second):
+    """Correlation of two pictures."""
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
+def only(**changes):
+    return dataclasses.replace(NOTHING, **changes)
+
+
+def test_shape_type_and_labels_stay_and_pictures_change():
+    changed, _ = Distortion()(tf.constant(IMAGES), tf.zeros([24, 4], tf.int32))
+    assert changed.shape == IMAGES.shape
+    assert changed.dtype == tf.uint8
+    assert all((a != b).mean() > 0.5 for a, b in zip(changed.numpy(), IMAGES, strict=True))
+
+
+def test_it_works_in_a_pipeline_whose_last_batch_is_smaller():
+    data = tf.data.Dataset.from_tensor_slices((IMAGES, np.zeros((24, 4), np.int32))).batch(10)
+    batches = list(data.map(Distortion()))
+    assert [len(images) for images, _ in batches] == [10, 10, 4]
+    assert data.map(Distortion()).element_spec[0].shape[1:] == (60, 160, 1)
+
+
+def test_the_same_seed_changes_alike_and_each_picture_is_changed_differently():
+    same = np.repeat(IMAGES[:1], 6, axis=0)
+    first = distorted(Distortion(), same)
+    assert np.array_equal(first, distorted(Distortion(), same))
+    assert not np.array_equal(first, distorted(Distortion(), same, seed=2))
+    assert len({picture.tobytes() for picture in first}) == 6
+
+
+def test_switched_off_only_the_levels_change():
+    for picture, image in zip(distorted(NOTHING), IMAGES, strict=True):
+        assert likeness(picture, image) > 0.999
+
+
+def test_contrast_is_at_least_what_is_asked_for():
+    ranges = np.ptp(distorted(only(contrast=0.4)).reshape(24, -1), axis=1)
+    assert ranges.min() >= 0.4 * 255 - 2
+    assert ranges.max() > 0.5 * 255
+
+
+def test_inverted_is_light_on_dark():
+    assert all(likeness(p, i) < -0.999 for p, i in zip(distorted(only(inverted=1)), IMAGES, strict=True))
+    both = [likeness(p, i) > 0 for p, i in zip(distorted(only(inverted=0.5)), IMAGES, strict=True)]
+    assert 0 < sum(both) < 24
+
+
+def ink(pictures):
+    """How much of each picture is darker than half-way."""
+    flat = pictures.reshape(len(pictures), -1).astype(float)
+    middle = (flat.min(axis=1) + flat.max(axis=1)) / 2
+    return (flat < middle[:, None]).mean(axis=1)
+
+
+def test_strokes_become_thicker_thinner_and_outlined():
+    plain = ink(distorted(NOTHING))
+    assert (ink(distorted(only(thick=1))) > 1.1 * plain).all()
+    assert (ink(distorted(only(thin=1))) < 0.9 * plain).all()
+    square = np.full((1, 60, 160, 1), 250, np.uint8)
+    square[0, 20:40, 60:100] = 10
+    outline = distorted(only(outlined=1), square)[0, :, :, 0]
+    assert outline[30, 80] == outline[0, 0]  # hollow
+    assert outline[30, 59] < outline[0, 0]
+
+
+def test_scale_changes_the_size_and_nothing_leaves_a_smaller_picture():
+    square = np.full((12, 60, 160, 1), 250, np.uint8)
+    square[:, 20:40, 60:100] = 10
+    small = distorted(only(scale=(0.5, 0.5)), square)
+    assert ink(small) == pytest.approx(ink(square) / 4, rel=0.15)
+    assert np.ptp(np.argmin(small.mean(axis=(1, 3)), axis=1)) > 5  # at different places
+    edge = np.full((12, 60, 160, 1), 10, np.uint8)
+    edge[:, 1:-1, 1:-1] = 250
+    assert (distorted(only(scale=(0.5, 0.5)), edge)[:, 0, 0, 0] > 30).all()
+
+
+def test_lines_blur_gradient_and_grain():
+    blank = np.full((24, 60, 160, 1), 250, np.uint8)
+    blank[:, 30, 80] = 10
+    assert ink(distorted(only(lines=4), blank)).mean() > 4 * ink(blank).mean()
+    sharp, soft = (np.abs(np.diff(distorted(only(blur=b)), axis=2)).max() for b in (0, 1.0))
+    assert soft < 0.9 * sharp
+    left_right = distorted(only(gradient=1.0), blank)[:, 5, [2, -2], 0]
+    assert np.abs(np.diff(left_right)).mean() > 10
+    assert distorted(only(grain=0.1), blank)[:, :20].std(axis=(1, 2, 3)).max() > 5
+    assert distorted(NOTHING, blank)[:, :20].std(axis=(1, 2, 3)).max() == 0
