@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original lint clean help
+.PHONY: run test lab notebooks bench bench-original experiments lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
@@ -38,6 +38,9 @@ bench: .venv/.installed  ## measure speed, memory and accuracy anew into noteboo
 
 bench-original: .venv/.installed  ## the 5,000 iterations of the original script, more than an hour
 	@$(BIN)/python -m tests.benchmarks original_whole
+
+experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour, goes on after a stop
+	@$(BIN)/python -m tests.benchmarks experiments
 
 lint: .venv/.installed  ## repair what ruff can repair
 	$(BIN)/ruff check --fix .

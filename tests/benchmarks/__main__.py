@@ -3,6 +3,7 @@
 python -m tests.benchmarks                       all of the first list, more than an hour on 2 cores
 python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        more than another hour: the original's 5,000 iterations
+python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
 
 "original" and "reading" use the default experiment; what is missing of it is made first. Keep the machine quiet.
 """
@@ -14,7 +15,7 @@ import os
 import sys
 
 from helpers.errors import TutorialError
-from tests.benchmarks import accuracy, compute, growth, original, pipeline, reading
+from tests.benchmarks import accuracy, compute, experiments, growth, original, pipeline, reading
 
 QUESTIONS = {
     "pipeline": pipeline.main,
@@ -28,9 +29,9 @@ QUESTIONS = {
 
 def main() -> int:
     """The command line."""
-    questions = {**QUESTIONS, "original_whole": original.whole}
+    questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("questions", nargs="*", choices=[[], *questions], help="all but the last by default")
+    parser.add_argument("questions", nargs="*", choices=[[], *questions], help="all but the last two by default")
     os.environ["CAPTCHA_PROFILE"] = "full"
     for name in parser.parse_args().questions or QUESTIONS:
         try:

@@ -13,6 +13,7 @@ from helpers._callbacks import read_rows
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.dataset import derive_seed, draw_text, generate
+from helpers.distortion import Distortion
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
 from helpers.quiet_tensorflow import keras
@@ -20,7 +21,7 @@ from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.scores import Proportion, proportion
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings
-from helpers.training import compile_model, save_model, score_test, train
+from helpers.training import compile_model, save_model, score_test, shift_batch, train
 from tests.benchmarks import measured
 
 COUNTS = {"train_count": 30_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
@@ -43,12 +44,13 @@ KNOBS: dict[str, list[Any]] = {
     "noise_dots": [0, 15, 30, 60, 100, 150, 200, 300, 400],
     "rotation": [(-turn, turn) for turn in (0, 15, 30, 45, 60, 75, 90)],
 }
-OTHER_PRESETS = ("five digits", "capitals and digits", "lengths 3 to 6")
+LARGE = {"train_count": 80_000, "validation_count": 5_000, "test_count": 10_000}
+ROBUST = "robust"
 
 
 def experiment_name(name: str) -> str:
     """The folder of one of these trainings, apart from the learner's own."""
-    return f"small-{name.replace(' ', '-')}"
+    return name if name == ROBUST else f"small-{name.replace(' ', '-')}"
 
 
 def make(name: str, style: CaptchaStyle, source: str | None = None, **changes: Any) -> dict[str, float | None]:
@@ -82,7 +84,7 @@ def fit(settings: Settings, source: str | None) -> float:
     if source:
         model = start_from(model, settings, experiment_name(source))
     model = compile_model(model, settings)
-    training = train(model, settings)
+    training = train(model, settings, augment=Distortion() if settings.experiment == ROBUST else shift_batch)
     save_model(model, settings)
     score_test(model, settings, training)
     return training.seconds
@@ -171,3 +173,16 @@ def redraw() -> None:
             taken.append(1000 * measured.seconds(lambda: setattr(dots, "value", 10 * (step % 2) + 100)))  # noqa: B023
         rows.append({"preset": preset, **measured.spread(taken, "ms")})
     measured.save("redraw", "How long does the explorer take to follow a slider?", rows, command=COMMAND)
+
+
+def robust() -> None:
+    """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
+    steps = make(ROBUST, CaptchaStyle.preset("many fonts"), **LARGE, epochs=4)
+    rows = [{"read": "many fonts, as drawn", **steps, **columns(test_score(ROBUST))}]
+    measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND)
+
+
+def main() -> None:
+    """All of it, the quickest first."""
+    for question in (redraw, warm_start, carry_over, presets, robust):
+        question()
