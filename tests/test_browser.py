@@ -97,13 +97,18 @@ def close(page):
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
-def run_to_the_explorer(page):
-    """Run the cells of notebook 2 down to the explorer, and make the one below it the active one."""
+def go_below_the_explorer(page):
+    """Make the cell below the explorer the active one, as a click on it does."""
     page.evaluate(
         """() => { const notebook = jupyterapp.shell.currentWidget.content;
             notebook.activeCellIndex = 1 + notebook.widgets.findIndex(
                 cell => cell.model.sharedModel.getSource().startsWith('explorer = ')); }"""
     )
+
+
+def run_to_the_explorer(page):
+    """Run the cells of notebook 2 down to the explorer."""
+    go_below_the_explorer(page)
     run(page, "notebook:run-all-above")
     page.locator(".widget-image").wait_for()
     page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
@@ -141,6 +146,7 @@ def test_a_knob_a_preset_and_a_second_experiment(page, lab):
     page.get_by_role("button", name="Use this style").focus()
     page.keyboard.press("Enter")
     page.get_by_text('STYLE = CaptchaStyle.preset("noisy")').first.wait_for()
+    go_below_the_explorer(page)
     run(page, "notebook:run-all-below")
     close(page)
 
