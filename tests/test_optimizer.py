@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from helpers.optimizer import Muon, learning_rate_schedule, one_cycle_muon
+from helpers.optimizer import WEIGHT_DECAY, Muon, learning_rate_schedule, one_cycle_muon
 from helpers.quiet_tensorflow import keras, tf
 
 STEPS = 7  # an epoch: 200 images in batches of 32
@@ -53,12 +53,14 @@ def test_what_is_no_convolution_moves_as_with_adamw(shape):
     assert step(ours, shape) == pytest.approx(step(adamw, shape), abs=1e-6)
 
 
-def test_weights_shrink_where_the_gradient_is_zero(shared_recorded):
-    variable = keras.Variable(np.ones((3, 3, 2, 2), np.float32), name="kernel")
-    optimizer = one_cycle_muon(shared_recorded)
+@pytest.mark.parametrize("shape", [(3, 3, 2, 2), (16, 8)])
+def test_weights_shrink_where_the_gradient_is_zero(shared_recorded, shape):
+    settings = dataclasses.replace(shared_recorded, learning_rate=0.8)  # the first step's rate is 0.04
+    variable = keras.Variable(np.ones(shape, np.float32), name="kernel")
+    optimizer = one_cycle_muon(settings)
     optimizer.build([variable])
-    optimizer.apply([tf.zeros((3, 3, 2, 2))])
-    assert 0.99 < float(variable.numpy().mean()) < 1
+    optimizer.apply([tf.zeros(shape)])
+    assert variable.numpy() == pytest.approx(1 - 0.04 * WEIGHT_DECAY, abs=1e-6)
 
 
 def test_the_optimizer_can_be_stored_and_loaded(shared_recorded):
