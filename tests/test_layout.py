@@ -35,18 +35,7 @@ ORDER = [
     "experiments",
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper
-WITHOUT_TENSORFLOW = (
-    "errors",
-    "_storage",
-    "fonts",
-    "styles",
-    "settings",
-    "captchas",
-    "dataset",
-    "pictures",
-    "scores",
-    "plots",
-)
+WITHOUT_TENSORFLOW = [*ORDER[: ORDER.index("quiet_tensorflow")], "scores", "plots"]
 MODULES = sorted(FOLDER.glob("*.py"))
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers import _storage
+from helpers import _run, _storage
 from helpers._callbacks import read_rows
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
-from helpers.dataset import derive_seed, draw_text, generate
+from helpers.dataset import derive_seed, draw_text
 from helpers.distortion import Distortion
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
@@ -23,6 +23,7 @@ from helpers.scores import Proportion, proportion
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings
 from helpers.training import compile_model, save_model, score_test, shift_batch, train
 from tests.benchmarks import measured
+from tests.benchmarks.accuracy import draw
 
 COUNTS = {"train_count": 30_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
 READ = 1_000  # captchas behind each figure of the carry-over
@@ -64,11 +65,6 @@ def make(name: str, style: CaptchaStyle, source: str | None = None, **changes: A
     return _storage.read_json(path, made_by=COMMAND)
 
 
-def draw(settings: Settings) -> float:
-    """Draw an experiment on all cores; the seconds it took."""
-    return measured.seconds(lambda: generate(settings))
-
-
 def pack(settings: Settings) -> float:
     """Write the records; the seconds it took."""
     return measured.seconds(lambda: write_records(settings))
@@ -92,9 +88,7 @@ def fit(settings: Settings, source: str | None) -> float:
 
 def test_score(name: str) -> Proportion:
     """The held-out score of one of these trainings."""
-    settings = load_settings(experiment_name(name), profile="full")
-    metrics = _storage.read_json(settings.metrics_path, made_by=COMMAND)
-    return proportion(metrics["captchas_right"], metrics["test_count"])
+    return _run.test_score(load_settings(experiment_name(name), profile="full"))
 
 
 def columns(score: Proportion) -> dict[str, Any]:
