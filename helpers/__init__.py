@@ -3,10 +3,11 @@
 fonts        the fonts there are
 styles       what captchas look like
 settings     what a run is, and where its files lie
+pictures     any picture  ->  the grey levels that the network reads
+generator    the `captcha` package's, seeded
 captchas     text + style + seed  ->  image
 explorer     sliders for a style
 dataset      a folder of images, a manifest, three splits
-pictures     any picture  ->  the grey levels that the network reads
 records      images  ->  TFRecord shards  ->  batches
 distortion   finished captchas changed in training, to read other generators' too
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
@@ -17,6 +18,7 @@ experiments  several of them, side by side or one from another
 
 scores       digit and whole-captcha accuracy, Wilson interval
 plots        everything that is drawn
+results      figures measured once, kept in notebooks/results
 environment  the checks of notebook 1
 errors       the one family of errors, written to be read
 quiet_tensorflow  TensorFlow and Keras without their start-up log lines

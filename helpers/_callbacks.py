@@ -12,9 +12,10 @@ import numpy as np
 
 from helpers import _storage, plots
 from helpers.quiet_tensorflow import keras, tf
-from helpers.scores import captcha_accuracy, digit_accuracy
+from helpers.scores import captcha_accuracy, cross_entropy, digit_accuracy, position_accuracy
 
 PROBE_SIZE = 256  # captchas
+EARLY, EARLY_EVERY = 400, 20  # batches: at first there is most to see
 Probe = tuple[np.ndarray, np.ndarray]
 """Images uint8 [captchas, height, width, 1] and labels int32 [captchas, positions]."""
 
@@ -61,14 +62,15 @@ class LivePlot(keras.callbacks.Callback):
         return self.images + self.batch * self.batch_size
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.read = tf.function(lambda images: tf.argmax(self.model(images, training=False), -1))
+        self.read = tf.function(lambda images: tf.nn.log_softmax(self.model(images, training=False)))
         self.started = time.perf_counter() - (self.points[-1]["seconds"] if self.points else 0.0)
         if not self.points:
             self.measure()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.batch += 1
-        if self.batch % self.every == 0:
+        early = self.images_seen <= EARLY * self.batch_size
+        if self.batch % (min(self.every, EARLY_EVERY) if early else self.every) == 0:
             self.measure()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -79,9 +81,13 @@ class LivePlot(keras.callbacks.Callback):
         """Add a point to the curves and draw them."""
         point: dict[str, float] = {"images": self.images_seen}
         for name, (pictures, labels) in self.probes.items():
-            predicted = self.read(pictures).numpy()
+            logarithms = self.read(pictures).numpy()
+            predicted = logarithms.argmax(axis=-1)
             point[f"{name} digits"] = digit_accuracy(labels, predicted)
             point[f"{name} captchas"] = captcha_accuracy(labels, predicted).value
+            point[f"{name} loss"] = cross_entropy(labels, logarithms)
+        for index, share in enumerate(position_accuracy(labels, predicted)):  # of the last: validation
+            point[f"position {index + 1}"] = float(share)
         point["seconds"] = time.perf_counter() - self.started
         self.points.append(point)
         classes = self.model.output_shape[-1]

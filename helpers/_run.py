@@ -35,6 +35,11 @@ def numbered_notebooks() -> list[Path]:
     return sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 
 
+def further_notebooks() -> list[Path]:
+    """What goes beyond the five, in no order."""
+    return sorted((REPOSITORY / "notebooks" / "beyond").glob("*.ipynb"))
+
+
 def solution_notebooks() -> list[Path]:
     """Their solutions, in order."""
     return sorted((REPOSITORY / "notebooks" / "solutions").glob("0*.ipynb"))
@@ -42,7 +47,7 @@ def solution_notebooks() -> list[Path]:
 
 def helpers_digest() -> str:
     """A digest of all that a notebook's outputs may depend on outside itself."""
-    files = [path for path in sorted((REPOSITORY / "helpers").glob("*.py")) if path != Path(__file__).resolve()]
+    files = [path for path in sorted((REPOSITORY / "helpers").rglob("*.py")) if path != Path(__file__).resolve()]
     return _storage.files_digest([*files, REPOSITORY / "requirements.txt"], REPOSITORY)
 
 
@@ -142,7 +147,7 @@ def run(settings: Settings) -> None:
 
 def refresh(settings: Settings) -> None:
     """Execute all notebooks in place."""
-    for path in numbered_notebooks() + solution_notebooks():
+    for path in numbered_notebooks() + solution_notebooks() + further_notebooks():
         execute(path, path, settings.profile)
 
 

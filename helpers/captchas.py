@@ -1,71 +1,27 @@
-"""Text + style + seed -> image. The drawing is done by the `captcha` package.
-
-Since version 0.7.1 that package takes its random numbers from `secrets`, the operating system's
-unpredictable source: right for guarding a login, wrong for a lesson that you want to repeat. So we
-lend it a seeded generator while it draws.
-"""
+"""Text + style + seed -> image. The drawing is done by the `captcha` package."""
 
 from __future__ import annotations
 
 import functools
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from pathlib import Path
+from typing import Any
 
 import captcha.image
-from captcha.image import ImageCaptcha, random_color
-from PIL import Image, ImageDraw, ImageFilter
+from captcha.image import random_color
+from PIL import Image, ImageFilter
+from PIL.PngImagePlugin import PngInfo
 
+from helpers._storage import short
+from helpers.errors import ImageError
 from helpers.fonts import find_font
+from helpers.generator import Generator, seeded
+from helpers.pictures import open_image
 from helpers.styles import CaptchaStyle
 
 
-class SeededSecrets:
-    """The three functions of `secrets` that `captcha` calls, answered by a seeded generator."""
-
-    def __init__(self, seed: int) -> None:
-        generator = random.Random(seed)
-        self.randbelow = generator.randrange
-        self.randbits = generator.getrandbits
-        self.choice = generator.choice
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Let `captcha` draw the same picture every time, for as long as the block lasts.
-
-    The swap holds for the whole process, so do not draw from several threads at once.
-    """
-    original = captcha.image.secrets
-    captcha.image.secrets = SeededSecrets(seed)
-    try:
-        yield
-    finally:
-        captcha.image.secrets = original
-
-
-class Generator(ImageCaptcha):
-    """The `captcha` package's generator, without its work on blanks.
-
-    It puts a blank before about half of the characters, and turns and warps it like a digit, though
-    there is nothing to be seen. That was a fifth of the time. Ours draws the same random numbers,
-    so all other pixels stay what they were.
-    """
-
-    def _draw_character(self, c: str, draw: ImageDraw.ImageDraw, color: tuple[int, ...]) -> Image.Image:
-        if c != " ":
-            return super()._draw_character(c, draw, color)
-        secrets = captcha.image.secrets
-        _, _, width, height = draw.multiline_textbbox((1, 1), c, font=secrets.choice(self.truefonts))
-        for lowest, highest in (self.character_offset_dx, self.character_offset_dy):
-            secrets.randbelow(highest - lowest + 1)
-        for _ in range(7):  # one for the angle, six for the warp
-            secrets.randbits(32)
-        return Image.new("RGBA", (int(width), int(height)))
-
-
 @functools.lru_cache(maxsize=32)
-def captcha_generator(style: CaptchaStyle) -> ImageCaptcha:
+def captcha_generator(style: CaptchaStyle) -> Generator:
     """The `captcha` package's own generator, set to `style`; its fonts are loaded once."""
     generator = Generator(
         width=style.image_width,
@@ -88,6 +44,7 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
 
     The same text, style and seed give the same pixels. The steps and their order are those of
     `ImageCaptcha.generate_image`, which fixes the number of dots and curves that are free here.
+    What was drawn by chance is noted in `image.info["drawn"]`, see `Generator.note`.
 
     Raises:
         StyleError: a text that this style cannot draw.
@@ -101,7 +58,34 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
         color = random_color(*style.text_color, opacity)
 
         image = generator.create_captcha_image(text, color, background)
+        drawn = generator.note(color, background)
         generator.create_noise_dots(image, color, style.dot_width, style.noise_dots)
         for _ in range(style.noise_curves):
             generator.create_noise_curve(image, color)
-    return image.filter(ImageFilter.SMOOTH)
+    image = image.filter(ImageFilter.SMOOTH)
+    image.info["drawn"] = {**drawn, "fonts": [Path(font).stem for font in drawn["fonts"]]}
+    return image
+
+
+def save_captcha(image: Image.Image, file: Path) -> None:
+    """Write a captcha as .png or .jpg, with the note of what was drawn inside the file."""
+    note = json.dumps(image.info["drawn"], separators=(",", ":"))
+    if file.suffix == ".jpg":
+        image.save(file, quality=90, comment=note)
+    else:
+        text = PngInfo()
+        text.add_text("drawn", note)
+        image.save(file, compress_level=1, pnginfo=text)
+
+
+def read_note(file: Path) -> dict[str, Any]:
+    """The note of what was drawn in a file of `save_captcha`, see `Generator.note`.
+
+    Raises:
+        ImageError: no picture, or one without a note.
+    """
+    info = open_image(file).info
+    try:
+        return json.loads(info.get("drawn") or info["comment"])
+    except (KeyError, ValueError):
+        raise ImageError(f"{short(file)} holds no note of what was drawn. Draw it again in notebook 2.") from None

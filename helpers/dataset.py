@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from helpers import _storage
 from helpers._storage import short
-from helpers.captchas import draw_captcha
+from helpers.captchas import draw_captcha, save_captcha
 from helpers.errors import SettingsError, StepError
 from helpers.settings import Settings, open_experiment
 from helpers.styles import CaptchaStyle
@@ -91,10 +91,7 @@ def _draw_files(style_fields: dict[str, Any], jobs: list[Rendering]) -> int:
     for text, seed, path in jobs:
         image = draw_captcha(text, style, seed)
         with _storage.written_whole(path) as temporary:
-            if path.suffix == ".jpg":
-                image.save(temporary, quality=90)
-            else:
-                image.save(temporary, compress_level=1)
+            save_captcha(image, temporary)
     return len(jobs)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from helpers import _storage
 from helpers._callbacks import read_rows
-from helpers.dataset import list_images
+from helpers.dataset import renderings
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras
 from helpers.reading import NOTEBOOK, Reader
@@ -51,7 +51,7 @@ def list_experiments(settings: Settings) -> list[Experiment]:
                 metrics=metrics,
                 seconds=[point["seconds"] for point in points],
                 accuracies=[point["validation captchas"] for point in points],
-                sample=list_images(other, "test")[0].path,
+                sample=next(renderings(other, "test")).path,
                 megabytes=sum(file.stat().st_size for file in files) / 1e6,
             )
         )

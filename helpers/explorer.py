@@ -65,14 +65,17 @@ class Explorer(widgets.VBox):
     A style that cannot be drawn is refused in place, and the last picture stays.
 
     Args:
-        style: what is shown first.
+        style: what is shown first; None goes on with the style last used in this kernel, so that
+            running the cell again forgets nothing. In a new kernel that is the default.
 
     Attributes:
-        style: the style that "Use this style" was pressed for last; at first the one given.
+        style: the style that "Use this style" was pressed for last; at first what is shown first.
     """
 
+    last_used = CaptchaStyle()
+
     def __init__(self, style: CaptchaStyle | None = None) -> None:
-        self.style = self.drawn = style or CaptchaStyle()
+        self.style = self.drawn = style or Explorer.last_used
         self.knobs = _knobs()
         fonts = self.knobs["fonts"]
         fonts.options = tuple(dict.fromkeys((*fonts.options, *self.style.fonts)))
@@ -138,7 +141,7 @@ class Explorer(widgets.VBox):
             self._show(CaptchaStyle.preset(change["new"]))
 
     def _use(self, button: Any) -> None:
-        self.style = self.drawn
+        self.style = Explorer.last_used = self.drawn
         self.line.value = (
             f"<p><code>STYLE = {html.escape(self.style.to_python())}</code></p>"
             "<p>Now give EXPERIMENT a name of its own below, and run on from there.</p>"

@@ -66,6 +66,15 @@ def position_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return (_same_shape(labels, predicted) == predicted).mean(axis=0)
 
 
+def cross_entropy(labels: np.ndarray, logarithms: np.ndarray) -> float:
+    """The mean negative logarithm of the probability that was given to the truth [nats].
+
+    Args:
+        logarithms: of probabilities, [captchas, positions, classes].
+    """
+    return float(-np.take_along_axis(logarithms, np.asarray(labels)[..., None], axis=-1).mean())
+
+
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts [positions, true class, read class]."""
     labels = _same_shape(labels, predicted)

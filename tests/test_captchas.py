@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers import captchas
-from helpers.captchas import draw_captcha, seeded
-from helpers.errors import StyleError
+from helpers import generator
+from helpers.captchas import draw_captcha, read_note, save_captcha
+from helpers.errors import ImageError, StyleError
+from helpers.generator import Generator, SeededSecrets, brightness, seeded
 from helpers.pictures import to_grey
 from helpers.styles import PRESETS, CaptchaStyle
 
@@ -60,7 +61,8 @@ def test_blanks_drawn_quickly_change_no_pixel(preset, monkeypatch):
     style = CaptchaStyle.preset(preset)
     text = style.alphabet[-1] * style.max_length
     quick = [pixels(text, style, seed) for seed in range(8)]
-    monkeypatch.delattr(captchas.Generator, "_draw_character")
+    monkeypatch.setattr(Generator, "_draw_character", ImageCaptcha._draw_character)
+    monkeypatch.setattr(Generator, "note", lambda *_: {"fonts": []})
     assert [pixels(text, style, seed) for seed in range(8)] == quick
 
 
@@ -92,7 +94,7 @@ def test_upstream_draws_its_random_numbers_only_from_the_three_functions_we_answ
 
 
 def test_the_seeded_numbers_stay_in_their_ranges():
-    numbers = captchas.SeededSecrets(1)
+    numbers = SeededSecrets(1)
     assert {numbers.randbelow(3) for _ in range(100)} == {0, 1, 2}
     assert all(0 <= numbers.randbits(8) < 256 for _ in range(100))
     assert {numbers.choice("ab") for _ in range(50)} == {"a", "b"}
@@ -157,19 +159,12 @@ def test_a_clean_picture_holds_only_text_and_background():
 def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatch):
     chosen = []
 
-    class Spy(captchas.SeededSecrets):
-        def __init__(self, seed):
-            super().__init__(seed)
-            choose = self.choice
+    class Spy(SeededSecrets):
+        def choice(self, fonts):
+            chosen[-1].append(super().choice(fonts).path)
+            return self.chosen
 
-            def choice(fonts):
-                font = choose(fonts)
-                chosen[-1].append(font.path)
-                return font
-
-            self.choice = choice
-
-    monkeypatch.setattr(captchas, "SeededSecrets", Spy)
+    monkeypatch.setattr(generator, "SeededSecrets", Spy)
     style = CaptchaStyle(fonts=("DroidSansMono", "DejaVuSans", "DejaVuSerif"), space_probability=0.0)
     for seed in range(20):
         chosen.append([])
@@ -212,3 +207,91 @@ def test_grey_is_brightness():
     grey = to_grey(picture)
     assert grey.dtype == np.uint8
     assert grey.tolist() == [[255, 0, 255], [255, 255, 76]]
+
+
+def angle_of(picture: np.ndarray) -> float:
+    """The angle of the longest axis of what is dark, in degrees, counter-clockwise."""
+    rows, columns = np.nonzero(picture < 200)
+    values, vectors = np.linalg.eigh(np.cov(columns, -rows))
+    x, y = vectors[:, values.argmax()]
+    return np.degrees(np.arctan2(y, x)) % 180
+
+
+PLAIN = {"noise_dots": 0, "noise_curves": 0, "text_opacity": (255, 255), "text_color": (150, 150)}
+STILL = {"warp_x": (0.0, 0.0), "warp_y": (0.0, 0.0), "space_probability": 0.0}
+
+
+def test_the_note_tells_the_angle_that_is_seen():
+    upright = CaptchaStyle(**PLAIN, **STILL, length=1, width=100, rotation=(0, 0), alphabet="lI")
+    straight = angle_of(to_grey(draw_captcha("l", upright, seed=1)))
+    for seed in range(20):
+        image = draw_captcha("l", dataclasses.replace(upright, rotation=(-60, 60)), seed)
+        (angle,) = image.info["drawn"]["angles"]
+        seen = (angle_of(to_grey(image)) - straight + 90) % 180 - 90
+        # `captcha` makes a turned glyph fit its old box, so what is seen is less than what was drawn.
+        assert abs(angle) < 8 or 0.2 < seen / angle < 1.1
+    (exact,) = draw_captcha("l", dataclasses.replace(upright, rotation=(25, 25)), seed=1).info["drawn"]["angles"]
+    assert exact == 25
+
+
+def test_the_note_tells_fonts_and_sizes():
+    style = CaptchaStyle(fonts=("DroidSansMono", "DejaVuSerif"), font_sizes=(30, 60))
+    notes = [draw_captcha("5020", style, seed).info["drawn"] for seed in range(20)]
+    assert all(len(note["fonts"]) == len(note["sizes"]) == len(note["angles"]) == 4 for note in notes)
+    assert {font for note in notes for font in note["fonts"]} == {"DroidSansMono", "DejaVuSerif"}
+    assert {size for note in notes for size in note["sizes"]} == {30, 60}
+    assert len({angle for note in notes for angle in note["angles"]}) > 60
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_note_tells_the_gap_between_two_boxes(seed):
+    style = CaptchaStyle(
+        **{**PLAIN, **STILL}, length=2, width=400, rotation=(0, 0), overlap=0.9, font_sizes=40, alphabet="HI"
+    )
+    still = dataclasses.replace(style, overlap=0.0)
+    (gap,) = draw_captcha("HH", style, seed).info["drawn"]["gaps"]
+    assert draw_captcha("HH", still, seed).info["drawn"]["gaps"] == [0.0]
+    ends = [np.flatnonzero((to_grey(draw_captcha("HH", s, seed)) < 200).any(axis=0))[-1] for s in (style, still)]
+    assert ends[0] - ends[1] == gap <= 0
+
+
+def test_a_blank_is_a_gap():
+    style = CaptchaStyle(space_probability=1.0, overlap=0.0, font_sizes=20)
+    assert all(gap > 5 for gap in draw_captcha("5020", style, 1).info["drawn"]["gaps"])
+
+
+def test_the_note_tells_how_much_a_text_was_squashed():
+    wide, narrow = (draw_captcha("5020", CaptchaStyle(width=w), 1).info["drawn"]["squash"] for w in (100, 50))
+    assert 1 < wide == pytest.approx(narrow / 2, abs=0.001)
+    assert draw_captcha("5020", CaptchaStyle(font_sizes=20, space_probability=0.0), 1).info["drawn"]["squash"] == 1
+
+
+def test_the_note_tells_the_contrast_that_is_seen():
+    for seed in range(5):
+        color = (20 + 30 * seed, 45 + 30 * seed)
+        style = CaptchaStyle(length=1, noise_dots=0, noise_curves=0, font_sizes=56, text_color=color)
+        image = draw_captcha("8", style, seed)
+        grey = to_grey(image).astype(int)
+        background = np.bincount(grey.ravel()).argmax()
+        text = np.median(grey[grey < background - 30])
+        assert image.info["drawn"]["contrast"] == pytest.approx(background - text, abs=9)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_file_keeps_its_note_and_its_pixels(tmp_path, kind):
+    image = draw_captcha("5020", CaptchaStyle(), 1)
+    save_captcha(image, tmp_path / f"captcha.{kind}")
+    assert read_note(tmp_path / f"captcha.{kind}") == image.info["drawn"]
+    if kind == "png":
+        assert Image.open(tmp_path / "captcha.png").tobytes() == image.tobytes()
+
+
+def test_a_picture_without_a_note_is_refused_by_name(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "plain.png")
+    with pytest.raises(ImageError, match=r"plain\.png holds no note"):
+        read_note(tmp_path / "plain.png")
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3))
+def test_brightness_is_pillows(color):
+    assert brightness(color) == Image.new("RGB", (1, 1), color).convert("L").getpixel((0, 0))

@@ -12,6 +12,12 @@ from helpers.explorer import GAP, OWN, Explorer, preview
 from helpers.styles import PRESETS, CaptchaStyle
 
 
+@pytest.fixture(autouse=True)
+def new_kernel(monkeypatch):
+    """No style was used yet."""
+    monkeypatch.setattr(Explorer, "last_used", CaptchaStyle())
+
+
 def shown(explorer):
     return np.asarray(Image.open(io.BytesIO(explorer.picture.value)))
 
@@ -56,6 +62,17 @@ def test_the_style_is_handed_on_only_when_asked():
     explorer.button.click()
     assert explorer.style == CaptchaStyle.preset("noisy")
     assert 'STYLE = CaptchaStyle.preset("noisy")' in explorer.line.value.replace("&quot;", '"')
+
+
+def test_a_used_style_is_remembered_when_the_cell_runs_again():
+    explorer = Explorer()
+    explorer.preset.value = "clean"
+    assert Explorer().style == CaptchaStyle()  # only shown so far
+    explorer.button.click()
+    again = Explorer()
+    assert again.style == again.drawn == CaptchaStyle.preset("clean")
+    assert again.preset.value == "clean"
+    assert Explorer(CaptchaStyle(noise_dots=7)).style == CaptchaStyle(noise_dots=7)
 
 
 def test_the_drop_down_follows_the_sliders():

@@ -14,13 +14,15 @@ FOLDER = Path(helpers.__file__).parent
 ORDER = [
     "errors",
     "_storage",
+    "results",
     "fonts",
     "styles",
     "settings",
+    "pictures",
+    "generator",
     "captchas",
     "explorer",
     "dataset",
-    "pictures",
     "quiet_tensorflow",
     "_shards",
     "records",
@@ -36,12 +38,18 @@ ORDER = [
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper
 WITHOUT_TENSORFLOW = [*ORDER[: ORDER.index("quiet_tensorflow")], "scores", "plots"]
-MODULES = sorted(FOLDER.glob("*.py"))
+MODULES = sorted(FOLDER.rglob("*.py"))
+
+
+def module_path(name: str) -> Path:
+    """The file of a module, or of the package of that name."""
+    file = FOLDER / f"{name}.py"
+    return file if file.exists() else FOLDER / name / "__init__.py"
 
 
 def imported_helpers(path: Path) -> set[str]:
     """The helper modules that a module imports, wherever in it."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "helpers":
             found |= {alias.name for alias in node.names}
@@ -56,10 +64,17 @@ def imported_helpers(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ORDER)
 def test_a_module_imports_only_from_those_above_it(name):
-    imports = imported_helpers(FOLDER / f"{name}.py")
+    imports = imported_helpers(module_path(name)) - {name}
     if name in FREE:
         assert imports == set()
     assert imports <= {*ORDER[: ORDER.index(name)], "scores", "plots", "errors"}
+
+
+def test_what_draws_imports_nothing_but_what_draws():
+    files = sorted((FOLDER / "plots").glob("*.py"))
+    assert len(files) > 3
+    for path in files:
+        assert imported_helpers(path) <= {"plots"}, path.name
 
 
 def test_the_flow_really_is_used():
@@ -81,7 +96,8 @@ def test_modules_that_only_draw_do_not_import_tensorflow():
 
 
 def test_the_package_says_what_each_module_is_for():
-    public = [path.stem for path in MODULES if not path.stem.startswith("_")]
+    names = [path.relative_to(FOLDER).parts[0].removesuffix(".py") for path in MODULES]
+    public = sorted({name for name in names if not name.startswith("_")})
     listed = [line.split()[0] for line in helpers.__doc__.splitlines() if "  " in line.strip()]
     assert sorted(listed) == public
 

@@ -17,7 +17,8 @@ from helpers.errors import StepError
 REPOSITORY = Path(__file__).resolve().parent.parent
 NUMBERED = _run.numbered_notebooks()
 SOLUTIONS = _run.solution_notebooks()
-EVERY = NUMBERED + SOLUTIONS
+FURTHER = _run.further_notebooks()
+EVERY = NUMBERED + SOLUTIONS + FURTHER
 CHECKED = "nbval-check-output"
 MOST_LINES = 20  # of a code cell
 MOST_BYTES = 2_000_000
@@ -67,6 +68,11 @@ CHECKED_CELLS = {
         "first = readings[0]",
         "best = first.probabilities.max(axis=1)",
         "for right, count in [(99, 100), (990, 1_000), (9_900, 10_000)]:",
+    ],
+    "beyond/variable_length": [
+        'style = CaptchaStyle.preset("lengths 3 to 6")',
+        '{text: style.text_to_labels(text) for text in ("502", "5024", "50246", "502468")}',
+        "[style.labels_to_text(labels) for labels in ([5, 0, 2, 10, 10, 10], [5, 0, 2, 4, 6, 8])]",
     ],
 }
 
@@ -121,6 +127,17 @@ def test_begins_and_ends_as_a_lesson(path):
     assert headings.count("## Setup") == 1
     assert headings[-3:] == ["## Summary", "## Exercises", "## Further reading"]
     assert len(re.findall(r"^\d\. ", prose(path).split("## Exercises")[1], flags=re.MULTILINE)) >= 2
+
+
+@pytest.mark.parametrize("path", FURTHER, ids=name_of)
+def test_what_goes_beyond_is_a_lesson_too_and_is_linked(path):
+    text = prose(path)
+    assert re.match(r"# [A-Z][^\n]+\n\n> [^\n]+\n\n!\[[^\]]+\]\(\.\./pictures/", text)
+    for part in ("**What you'll do:**", "**What you'll learn:**", "**What you'll need:**", "## Setup", "## Summary"):
+        assert part in text
+    assert text.rstrip().endswith("[Overview](../../README.md)")
+    assert any(f"({name_of(path)}.ipynb)" in prose(lesson) for lesson in NUMBERED)
+    assert f"(notebooks/{name_of(path)}.ipynb)" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 @every
@@ -190,10 +207,10 @@ def test_outputs_come_from_a_full_run_of_this_code(path):
     assert read(path).metadata.get(_run.STAMP) == _run.stamp(read(path), "full"), "run: make notebooks"
 
 
-@numbered
+@pytest.mark.parametrize("path", NUMBERED + FURTHER, ids=name_of)
 def test_checked_cells_are_really_checked(path):
     checked = [cell for cell in cells(path, "code") if CHECKED in tags(cell)]
-    assert [cell.source.splitlines()[0] for cell in checked] == CHECKED_CELLS[path.stem]
+    assert [cell.source.splitlines()[0] for cell in checked] == CHECKED_CELLS.get(name_of(path), [])
     for cell in checked:  # nbval skips a cell without a count, and cannot compare pictures
         assert cell.execution_count and cell.outputs
         assert all("image/png" not in output.get("data", {}) for output in cell.outputs)
@@ -232,7 +249,7 @@ def test_readme_tells_the_committed_result():
 
 def test_readme_names_every_helper():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for path in (REPOSITORY / "helpers").glob("[a-z]*.py"):
+    for path in [*(REPOSITORY / "helpers").glob("[a-z]*.py"), REPOSITORY / "helpers" / "plots"]:
         assert f"`{path.stem}`" in text, path.stem
 
 

@@ -22,6 +22,10 @@ POINT = {
     "training captchas": 0.0,
     "validation digits": 0.11,
     "validation captchas": 0.0,
+    "training loss": 2.3,
+    "validation loss": 2.31,
+    "position 1": 0.25,
+    "position 2": 0.1,
 }
 ROW = {
     "epoch": 1,
@@ -36,6 +40,9 @@ CONFUSION = np.full((4, 10, 10), 2)
 
 SLOW = [{"seconds": 0, "captchas": 0.0}, {"seconds": 90, "captchas": 0.002}]
 FAST = [{"seconds": 0, "captchas": 0.0}, {"seconds": 60, "captchas": 0.993}]
+SHARES = [[0.99, 0.1, 0.02], [0.5, 0.98, 0.0]]
+CURVE = [(0, 0.9, 0.8, 0.95), (200, 0.3, 0.2, 0.4)]
+SLOPES = {"drawing": 0.954, "b": 0.18, "c": 0.3}
 CASES = {
     "new_axes": lambda: plots.new_axes()[1],
     "show_image": lambda: plots.show_image(IMAGE, "5020"),
@@ -48,6 +55,8 @@ CASES = {
     "byte_map": lambda: plots.byte_map(bytes(range(80)), [("length", 8), ("data", 72)]),
     "network": lambda: plots.network([("conv1", (30, 80, 4), 1000), ("pool1", (15, 40, 4), 0), ("dense1", (16,), 99)]),
     "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400, 256, 10),
+    "first_steps": lambda: plots.first_steps([POINT, {**POINT, "images": 200}], 2),
+    "digit_against_whole": lambda: plots.digit_against_whole([POINT, {**POINT, "validation digits": 0.9}], 4),
     "probability_table": lambda: plots.probability_table(PROBABILITIES, CLASSES),
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
     "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
@@ -60,6 +69,10 @@ CASES = {
     ),
     "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
     "accuracy_over_time": lambda: plots.accuracy_over_time({"old": SLOW, "new": FAST}, 1000, "faster"),
+    "accuracy_matrix": lambda: plots.accuracy_matrix(["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
+    "knob_curves": lambda: plots.knob_curves({"plain": CURVE, "noisy": CURVE}, "dots", {"plain": 30, "noisy": 200}),
+    "shares": lambda: plots.shares({"three": (33, 40, 0.825, 0.68, 0.913)}, "read whole [%]", "By length"),
+    "growth": lambda: plots.growth([10, 100], {"drawing": [1.0, 9.0], "b": [2.0, 3.0], "c": [1.0, 2.0]}, SLOPES),
     "learning_rate": lambda: plots.learning_rate([0.0, 0.002, 0.0], 100),
     "epochs": lambda: plots.epochs([ROW, {**ROW, "epoch": 2}]),
 }
@@ -85,7 +98,7 @@ def test_every_drawing_has_a_case():
     functions = {
         name
         for name, value in vars(plots).items()
-        if inspect.isfunction(value) and value.__module__ == plots.__name__ and not name.startswith("_")
+        if inspect.isfunction(value) and value.__module__.startswith(plots.__name__) and not name.startswith("_")
     }
     assert functions - {"live_display"} == set(CASES)
 
@@ -114,6 +127,12 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
         "confidence_histogram": (np.array([0.2, 0.9]), np.array([False, True])),
         "loss_curves": ({"one": [2.3, 2.0]}, 10),
         "accuracy_over_time": ({"one": FAST}, 10, "fast"),
+        "first_steps": ([POINT], 2),
+        "digit_against_whole": ([POINT], 4),
+        "accuracy_matrix": (["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
+        "knob_curves": ({"plain": CURVE}, "dots", {"plain": 30}),
+        "shares": ({"three": (33, 40, 0.825, 0.68, 0.913)}, "read whole [%]", "By length"),
+        "growth": ([10, 100], {"drawing": [1.0, 9.0], "b": [2.0, 3.0], "c": [1.0, 2.0]}, SLOPES),
         "learning_rate": ([0.0, 1.0], 100),
     }[name]
     assert getattr(plots, name)(*bound, ax=ax) is ax
@@ -177,6 +196,29 @@ def test_progress_tells_the_last_accuracy(accuracy):
     written = texts(plots.draw_progress(points, 2400, 256, 10))
     assert f"{100 * accuracy:.1f} % of 256 validation captchas whole" in written
     assert "50% of 2,400 images, 2 s, about 2 s left" in written
+
+
+def test_progress_draws_the_loss_and_the_line_of_guessing():
+    figure = plots.draw_progress([POINT, {**POINT, "images": 200, "validation loss": 0.5}], 400, 256, 10)
+    below = figure.axes[1]
+    assert [list(line.get_ydata()) for line in below.lines[:2]] == [[2.3, 2.3], [2.31, 0.5]]
+    assert [line.get_linestyle() for line in below.lines[:2]] == ["-", "--"]
+    assert np.allclose(below.lines[2].get_ydata(), np.log(10))
+    assert "ln 10: guessing" in texts(figure)
+
+
+def test_the_first_steps_show_each_position_and_end_early():
+    points = [{**POINT, "images": 100 * step, "position 2": step / 100} for step in range(101)]
+    ax = plots.first_steps(points, 2)
+    assert [line.get_label() for line in ax.lines] == ["position 1", "position 2"]
+    assert np.allclose(ax.lines[1].get_ydata(), range(11))
+    assert ax.lines[1].get_xdata()[-1] == 1000
+
+
+def test_independent_digits_give_a_power():
+    ax = plots.digit_against_whole([{**POINT, "validation digits": 0.9, "validation captchas": 0.7}], 4)
+    assert np.allclose(np.interp(90, *ax.lines[0].get_data()), 65.61)
+    assert [list(data) for data in ax.lines[1].get_data()] == [[90], [70]]
 
 
 def test_experiments_carry_their_scores_and_intervals():
@@ -279,3 +321,33 @@ def test_recipes_are_named_with_what_they_reached_and_no_two_names_overlap():
         heights = sorted(text.xyann[1] for text in names)
         assert all(b - a >= 6.4 for a, b in itertools.pairwise(heights))
         assert heights[-1] <= 104
+
+
+def test_a_matrix_writes_every_share():
+    ax = CASES["accuracy_matrix"]()
+    written = texts(ax.figure)
+    assert all(f"{100 * share:.1f}" in written for row in SHARES for share in row)
+    assert np.allclose(ax.images[0].get_array(), 100 * np.array(SHARES))
+
+
+def test_curves_along_a_knob_carry_their_intervals_and_where_they_were_trained():
+    ax = CASES["knob_curves"]()
+    assert "trained with 200: noisy" in texts(ax.figure)
+    assert [list(line.get_xdata()) for line in ax.lines[1::2]] == [[30, 30], [200, 200]]
+    assert [list(line.get_ydata()) for line in ax.lines[::2]] == [[90, 30]] * 2
+    band = ax.collections[0].get_paths()[0].vertices
+    assert {round(y) for _, y in band} == {20, 40, 80, 95}
+
+
+def test_shares_carry_counts_and_intervals():
+    ax = CASES["shares"]()
+    assert "82.5 %, 33 of 40" in texts(ax.figure)
+    assert ax.patches[0].get_width() == 82.5
+    assert list(ax.lines[0].get_xdata()) == [68, 91.3]
+
+
+def test_growth_tells_its_slopes():
+    ax = CASES["growth"]()
+    assert "drawing: slope 0.95" in texts(ax.figure)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1, 9], [2, 3], [1, 2], [1, 10]]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from helpers.scores import (
     captcha_accuracy,
     confusion,
+    cross_entropy,
     digit_accuracy,
     position_accuracy,
     proportion,
@@ -93,6 +94,14 @@ def test_confusion_by_hand():
     assert counts[0, 9, 0] == counts[1, 0, 9] == counts[3, 8, 9] == counts[3, 2, 3] == counts[0, 1, 1] == 1
     repeated = confusion(np.array([[1], [1], [1]]), np.array([[2], [2], [1]]), classes=3)
     assert repeated[0].tolist() == [[0, 0, 0], [0, 1, 2], [0, 0, 0]]
+
+
+def test_cross_entropy_is_the_logarithm_of_what_the_truth_was_given():
+    probabilities = np.array([[[0.5, 0.5], [0.9, 0.1]], [[0.2, 0.8], [1.0, 0.0]]]) + 1e-12
+    expected = -(np.log(0.5) + np.log(0.1) + np.log(0.8) + np.log(1.0)) / 4
+    assert cross_entropy(np.array([[0, 1], [1, 0]]), np.log(probabilities)) == pytest.approx(expected)
+    guessing = np.full((3, 4, 10), np.log(0.1))
+    assert cross_entropy(np.zeros((3, 4), int), guessing) == pytest.approx(np.log(10))
 
 
 @given(

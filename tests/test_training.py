@@ -135,9 +135,23 @@ def test_the_live_curve_begins_at_nothing_and_ends_at_all_images(finished):
     assert images[0] == 0
     assert images[-1] == 400
     assert images == sorted(images)
-    assert training.points[0].keys() == {
-        *("images", "seconds", "training digits", "training captchas", "validation digits", "validation captchas"),
-    }
+    measured = {f"{split} {what}" for split in ("training", "validation") for what in ("digits", "captchas", "loss")}
+    assert training.points[0].keys() == {"images", "seconds", *measured, *(f"position {n}" for n in (1, 2, 3, 4))}
+    first, last = training.points[0], training.points[-1]
+    assert first["validation loss"] == pytest.approx(np.log(10))
+    assert 0.25 * sum(last[f"position {n}"] for n in (1, 2, 3, 4)) == pytest.approx(last["validation digits"])
+
+
+def test_there_is_more_to_see_at_first(recorded, tiny):
+    model = compile_model(tiny(recorded.style), recorded)
+    probes = dict.fromkeys(("training", "validation"), first_captchas(recorded, "validation", 8))
+    live = LivePlot(probes, batch_size=32, every=100, images_per_epoch=32_000, epochs=1)
+    live.set_model(model)
+    live.on_train_begin()
+    for batch in range(600):
+        live.on_train_batch_end(batch)
+    batches = [point["images"] // 32 for point in live.points]
+    assert batches == [*range(0, 401, 20), 500, 600]
 
 
 def test_the_metrics_are_those_of_the_test_split(finished):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from typing import Any
 
 from helpers import _storage
 from helpers.alexnet import build_alexnet
@@ -47,12 +46,6 @@ def default_experiment(trained: bool = False) -> Settings:
     return settings
 
 
-def row(name: str, score: Proportion) -> dict[str, Any]:
-    """A score as columns."""
-    percent = {"right [%]": 100 * score.value, "lowest [%]": 100 * score.low, "highest [%]": 100 * score.high}
-    return {"seed": name, "right": score.right, "of": score.count, **percent}
-
-
 def main() -> None:
     """Three seeds, each with its own captchas; print and keep them and their sum.
 
@@ -62,15 +55,16 @@ def main() -> None:
     metrics = _storage.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
     score = proportion(metrics["captchas_right"], metrics["test_count"])
     nothing = dict.fromkeys(("drawing [s]", "packing [s]", "training [s]", "peak [MB]"))
-    rows = [{**row(str(settings.seed), score), **nothing, "training [s]": metrics["train_seconds"]}]
+    seconds = {**nothing, "training [s]": metrics["train_seconds"]}
+    rows = [{"seed": str(settings.seed), **measured.columns(score), **seconds}]
     for seed in FURTHER_SEEDS:
         with tempfile.TemporaryDirectory() as folder:
             settings = load_settings(f"seed-{seed}", profile="full", data_dir=folder, seed=seed)
             drawing, _ = measured.in_own_process(draw, settings)
             (packing, training, score), peak = measured.in_own_process(train_and_score, settings)
         times = {"drawing [s]": drawing, "packing [s]": packing, "training [s]": training, "peak [MB]": peak}
-        rows.append({**row(str(seed), score), **times})
+        rows.append({"seed": str(seed), **measured.columns(score), **times})
         measured.show(f"seed {seed}", rows[-1:])
     right, count = sum(r["right"] for r in rows), sum(r["of"] for r in rows)
-    rows.append({**row("together", proportion(right, count)), **nothing})
+    rows.append({"seed": "together", **measured.columns(proportion(right, count)), **nothing})
     measured.save("accuracy", "How many held-out captchas are read whole, and what did it take?", rows)

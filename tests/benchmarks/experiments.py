@@ -1,4 +1,4 @@
-"""Experiments: what carries over to another style, what a warm start saves, what a preset takes.
+"""Experiments: what carries over to another style, what a warm start saves, other lengths and alphabets.
 
 Each training is an experiment in the data folder. What is there already is not made again, so an
 interrupted run goes on where it stopped.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers import _run, _storage
+import numpy as np
+
+from helpers import _run, _storage, scores
 from helpers._callbacks import read_rows
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
@@ -19,13 +21,14 @@ from helpers.explorer import Explorer
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
-from helpers.scores import Proportion, proportion
-from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings
-from helpers.training import compile_model, save_model, score_test, shift_batch, train
+from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
+from helpers.training import compile_model, predict_split, save_model, score_test, shift_batch, train
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import draw
+from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
-COUNTS = {"train_count": 30_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
+SMALL = {"train_count": 30_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
+LARGE = {"train_count": 80_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3}
 READ = 1_000  # captchas behind each figure of the carry-over
 COMMAND = "make experiments"
 MANY_FONTS = PRESETS["many fonts"]["fonts"]
@@ -36,32 +39,41 @@ CARRY = {  # trained on, and read: all draw four digits, 60 x 160
     "clean": CaptchaStyle.preset("clean"),
     "noisy": CaptchaStyle.preset("noisy"),
     "tilted": CaptchaStyle.preset("tilted"),
-    "dejavu-serif": CaptchaStyle(fonts="DejaVuSerif"),
-    "many-fonts": CaptchaStyle.preset("many fonts"),
-    "all-but-one": CaptchaStyle(fonts=tuple(font for font in MANY_FONTS if font != LEFT_OUT)),
+    "one other font": CaptchaStyle(fonts="DejaVuSerif"),
+    "many fonts": CaptchaStyle.preset("many fonts"),
+    "all fonts but one": CaptchaStyle(fonts=tuple(font for font in MANY_FONTS if font != LEFT_OUT)),
 }
-READ_ONLY = {"the one left out": CaptchaStyle(fonts=LEFT_OUT)}
+READ_ONLY = {"the font left out": CaptchaStyle(fonts=LEFT_OUT)}
 KNOBS: dict[str, list[Any]] = {
     "noise_dots": [0, 15, 30, 60, 100, 150, 200, 300, 400],
     "rotation": [(-turn, turn) for turn in (0, 15, 30, 45, 60, 75, 90)],
 }
-LARGE = {"train_count": 80_000, "validation_count": 5_000, "test_count": 10_000}
-ROBUST = "robust"
+LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
+WHOLE = (LETTERS, LENGTHS, APART, ROBUST)  # trained on more captchas than the others
+CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
 
 def experiment_name(name: str) -> str:
     """The folder of one of these trainings, apart from the learner's own."""
-    return name if name == ROBUST else f"small-{name.replace(' ', '-')}"
+    return name if name == ROBUST else f"{'large' if name in WHOLE else 'small'}-{name.replace(' ', '-')}"
+
+
+def opened(name: str) -> Settings:
+    """The settings of one of these trainings, from disk."""
+    return open_experiment(experiment_name(name), profile="full")
 
 
 def make(name: str, style: CaptchaStyle, source: str | None = None, **changes: Any) -> dict[str, float | None]:
     """Draw, pack, train and score one experiment, unless it was done; the seconds that each step took."""
-    settings = load_settings(experiment_name(name), profile="full", style=style, **{**COUNTS, **changes})
+    changes = {**(LARGE if name in WHOLE else SMALL), **changes}
+    settings = load_settings(experiment_name(name), profile="full", style=style, **changes)
     path = settings.folder / "steps.json"
     if not path.exists():
         steps = {step: measured.in_own_process(function, settings)[0] for step, function in STEPS.items()}
-        steps["training [s]"] = measured.in_own_process(fit, settings, source)[0]
-        _storage.write_json(path, steps)
+        steps["training [s]"], peak = measured.in_own_process(fit, settings, source)
+        counts = {"training captchas": settings.train_count, "epochs": settings.epochs}
+        _storage.write_json(path, {**counts, **steps, "peak [MB]": peak})
+        measured.show(name, [{**measured.columns(_run.test_score(settings)), **steps}])
     return _storage.read_json(path, made_by=COMMAND)
 
 
@@ -86,48 +98,56 @@ def fit(settings: Settings, source: str | None) -> float:
     return training.seconds
 
 
-def test_score(name: str) -> Proportion:
-    """The held-out score of one of these trainings."""
-    return _run.test_score(load_settings(experiment_name(name), profile="full"))
+def made(name: str, style: CaptchaStyle, **options: Any) -> dict[str, Any]:
+    """Like `make`: counts, seconds and held-out score as columns of a row."""
+    return {**make(name, style, **options), **measured.columns(_run.test_score(opened(name)))}
 
 
-def columns(score: Proportion) -> dict[str, Any]:
-    """A score as columns of a row."""
-    percent = {"right [%]": 100 * score.value, "lowest [%]": 100 * score.low, "highest [%]": 100 * score.high}
-    return {"right": score.right, "of": score.count, **percent}
+def held_out(style: CaptchaStyle, *seed: object) -> tuple[list[str], list[int]]:
+    """Texts of the test split, and a seed for drawing each."""
+    seeds = [derive_seed(*seed, number) for number in range(READ)]
+    return [draw_text(style, "test", seed) for seed in seeds], seeds
 
 
-def read_styles(name: str, styles: dict[str, CaptchaStyle]) -> dict[str, Proportion]:
+def read_styles(name: str, styles: dict[str, CaptchaStyle]) -> dict[str, scores.Proportion]:
     """How many captchas with held-out texts one network reads, style by style."""
     reader = Reader.load(experiment_name(name))
-    scores = {}
+    found = {}
     for key, style in styles.items():
-        seeds = [derive_seed("carry over", key, number) for number in range(READ)]
-        texts = [draw_text(style, "test", seed) for seed in seeds]
+        texts, seeds = held_out(style, "carry over", key)
         images = [draw_captcha(text, style, seed) for text, seed in zip(texts, seeds, strict=True)]
-        readings = reader.read(images)
-        right = sum(reading.text == text for reading, text in zip(readings, texts, strict=True))
-        scores[key] = proportion(right, READ)
-    return scores
+        found[key] = count_right(reader, images, texts)
+    return found
+
+
+def count_right(reader: Reader, images: list[Any], texts: list[str]) -> scores.Proportion:
+    """How many pictures a reader reads whole."""
+    readings = reader.read(images)
+    return scores.proportion(sum(r.text == text for r, text in zip(readings, texts, strict=True)), len(texts))
 
 
 def carry_over() -> None:
     """Every network reads every style; and two of them read along two knobs."""
-    rows = []
+    styles, rows = {**CARRY, **READ_ONLY}, []
     for name, style in CARRY.items():
         make(name, style)
-        scores, _ = measured.in_own_process(read_styles, name, {**CARRY, **READ_ONLY})
-        rows += [{"trained on": name, "read": key, **columns(score)} for key, score in scores.items()]
-    measured.save("carry_over", "Which network reads which style?", rows, command=COMMAND)
+        found, _ = measured.in_own_process(read_styles, name, styles)
+        rows += [{"trained on": name, "read": key, **measured.columns(score)} for key, score in found.items()]
+    fields = {name: style.to_dict() for name, style in styles.items()}
+    measured.save("carry_over", "Which network reads which style?", rows, command=COMMAND, styles=fields)
 
+
+def knobs() -> None:
+    """Two networks each read along the number of dots and along rotation."""
     rows = []
     for knob, values in KNOBS.items():
         styles = {str(value): CaptchaStyle(**{knob: value}) for value in values}
         for name in ("default", "noisy" if knob == "noise_dots" else "tilted"):
-            scores, _ = measured.in_own_process(read_styles, name, styles)
-            for value, score in zip(values, scores.values(), strict=True):
+            make(name, CARRY[name])
+            found, _ = measured.in_own_process(read_styles, name, styles)
+            for value, score in zip(values, found.values(), strict=True):
                 amount = value if isinstance(value, int) else value[1]
-                rows.append({"knob": knob, "value": amount, "trained on": name, **columns(score)})
+                rows.append({"knob": knob, "value": amount, "trained on": name, **measured.columns(score)})
     measured.save("knobs", "How far does a network carry along a knob?", rows, command=COMMAND)
 
 
@@ -135,24 +155,19 @@ def warm_start() -> None:
     """The noisy preset from random weights, and from the default's in a third of the passes."""
     style = CaptchaStyle.preset("noisy")
     make("default", CaptchaStyle())
-    make("noisy", style)
-    make("noisy-warm", style, source="default", epochs=COUNTS["epochs"] // 3)
+    cold = made("noisy", style)
+    warm = made("noisy from default", style, source="default", epochs=SMALL["epochs"] // 3)
     rows, curves = [], {}
-    for name, label in {"noisy": "from random weights", "noisy-warm": "from the default's weights"}.items():
-        settings = load_settings(experiment_name(name), profile="full")
-        points = read_rows(settings.progress_path)
+    for name, row, label in (("noisy", cold, "random weights"), ("noisy from default", warm, "the default's weights")):
+        points = read_rows(opened(name).progress_path)
         curves[label] = [{"seconds": p["seconds"], "captchas": p["validation captchas"]} for p in points]
-        rows.append({"start": label, "training [s]": points[-1]["seconds"], **columns(test_score(name))})
+        rows.append({"start": label, **row})
     measured.save("warm_start", "What does a warm start save?", rows, command=COMMAND, curves=curves)
 
 
 def presets() -> None:
     """What each preset takes, and how many of its captchas are then read."""
-    rows = []
-    for preset in PRESETS:
-        name = {"many fonts": "many-fonts"}.get(preset, preset)
-        steps = make(name, CaptchaStyle.preset(preset))
-        rows.append({"preset": preset, **steps, **columns(test_score(name))})
+    rows = [{"preset": preset, **made(preset, CaptchaStyle.preset(preset))} for preset in PRESETS]
     measured.save("presets", "What does each preset take?", rows, command=COMMAND)
 
 
@@ -169,14 +184,75 @@ def redraw() -> None:
     measured.save("redraw", "How long does the explorer take to follow a slider?", rows, command=COMMAND)
 
 
+def predictions(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions of a trained network on one split, [captchas, positions]."""
+    reader = Reader.load(experiment_name(name))
+    return predict_split(reader.model, opened(name), split)
+
+
+def confused_pairs(labels: np.ndarray, predicted: np.ndarray, classes: str) -> list[dict[str, Any]]:
+    """Pairs of characters that are taken for each other, the commonest first, with how often."""
+    counts = scores.confusion(labels, predicted, len(classes)).sum(axis=0)
+    pairs = []
+    for first in range(len(classes)):
+        for second in range(first):
+            wrong, of = counts[first, second] + counts[second, first], counts[[first, second]].sum()
+            if wrong:
+                pair = f"{classes[second]}{classes[first]}"
+                pairs.append({"pair": pair, "wrong": int(wrong), "of": int(of), "share": float(wrong / of)})
+    return sorted(pairs, key=lambda pair: -pair["share"])
+
+
+def alphabets() -> None:
+    """Capitals and digits, all of them and without look-alikes, which validation captchas name."""
+    style = CaptchaStyle.preset(LETTERS)
+    everything = made(LETTERS, style)
+    (labels, predicted), _ = measured.in_own_process(predictions, LETTERS, "validation")
+    named = [pair["pair"] for pair in confused_pairs(labels, predicted, style.classes) if pair["share"] > CONFUSED]
+    dropped = {pair[1] for pair in ["0O", "1I", *named]}
+    apart = CaptchaStyle(alphabet="".join(c for c in style.alphabet if c not in dropped))
+    rows = [{"alphabet": style.alphabet, **everything}, {"alphabet": apart.alphabet, **made(APART, apart)}]
+    (labels, predicted), _ = measured.in_own_process(predictions, LETTERS, "test")
+    test_pairs = confused_pairs(labels, predicted, style.classes)
+    measured.save("alphabets", "How are letters read?", rows, command=COMMAND, look_alike=named, pairs=test_pairs)
+
+
+def lengths() -> None:
+    """One network for three to six digits: how each length is read, and where it sees the end."""
+    style = CaptchaStyle.preset(LENGTHS)
+    rows = [{"length": "3 to 6", **made(LENGTHS, style)}]
+    (labels, predicted), _ = measured.in_own_process(predictions, LENGTHS, "test")
+    nothing = len(style.classes) - 1
+    true, read = ((array != nothing).sum(axis=1) for array in (labels, predicted))
+    by_length = []
+    for length in range(style.min_length, style.max_length + 1):
+        score = scores.captcha_accuracy(labels[true == length], predicted[true == length])
+        counted = [int((read[true == length] == other).sum()) for other in range(style.max_length + 1)]
+        by_length.append({"length": length, **measured.columns(score), "read as so many": counted})
+    measured.save("lengths", "How are other lengths read?", rows, command=COMMAND, by_length=by_length)
+
+
+def read_foreign(design: str) -> scores.Proportion | None:
+    """How many captchas of another generator the robust reader reads; None where it is not installed."""
+    texts, _ = held_out(CaptchaStyle(), "foreign", design)
+    images = foreign_captchas(texts, design)
+    return images and count_right(Reader.load(experiment_name(ROBUST)), images, texts)
+
+
 def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
-    steps = make(ROBUST, CaptchaStyle.preset("many fonts"), **LARGE, epochs=4)
-    rows = [{"read": "many fonts, as drawn", **steps, **columns(test_score(ROBUST))}]
+    rows = [{"read": "many fonts, as drawn", **made(ROBUST, CaptchaStyle.preset("many fonts"), epochs=4)}]
+    nothing = {key: None for key in rows[0] if key != "read"}
+    for design in DESIGNS:
+        score, _ = measured.in_own_process(read_foreign, design)
+        if score:
+            rows.append({**nothing, "read": f"wheezy.captcha, {design}", **measured.columns(score)})
+        else:
+            print("wheezy.captcha is not installed: skipped")
     measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND)
 
 
 def main() -> None:
-    """All of it, the quickest first."""
-    for question in (redraw, warm_start, carry_over, presets, robust):
+    """All of it."""
+    for question in (redraw, warm_start, carry_over, knobs, lengths, alphabets, presets, robust):
         question()

@@ -16,9 +16,9 @@ from typing import Any
 
 from helpers import _storage
 from helpers.environment import memory_bytes
+from helpers.results import RESULTS
+from helpers.scores import Proportion
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-RESULTS = REPOSITORY / "notebooks" / "results"
 VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
 
 
@@ -55,12 +55,6 @@ def save(name: str, question: str, rows: Sequence[dict[str, Any]], command: str 
         **more,
     }
     _storage.write_json(RESULTS / f"{name}.json", result)
-
-
-def load(name: str) -> dict[str, Any] | None:
-    """A kept result, None if there is none."""
-    path = RESULTS / f"{name}.json"
-    return _storage.read_json(path, made_by="make bench") if path.exists() else None
 
 
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -105,6 +99,12 @@ def side_by_side(functions: dict[str, Callable[[], float]], rounds: int) -> dict
 def spread(figures: Sequence[float], name: str) -> dict[str, Any]:
     """Median, lowest, highest and count of some figures, as columns of a row."""
     return {name: statistics.median(figures), "lowest": min(figures), "highest": max(figures), "times": len(figures)}
+
+
+def columns(score: Proportion) -> dict[str, Any]:
+    """A score as columns of a row."""
+    percent = {"right [%]": 100 * score.value, "lowest [%]": 100 * score.low, "highest [%]": 100 * score.high}
+    return {"right": score.right, "of": score.count, **percent}
 
 
 def _peak_memory() -> float | None:

@@ -1,0 +1,49 @@
+"""Everything that is drawn. Knows arrays and texts only.
+
+A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns
+the figure. In curves of accuracy, solid lines are training and dashed lines are not; blue is a
+digit, vermilion a whole captcha.
+"""
+
+from helpers.plots.basics import horizontal_bars, new_axes
+from helpers.plots.comparisons import accuracy_matrix, experiments, growth, knob_curves, shares
+from helpers.plots.pictures import byte_map, class_balance, gallery, knob_strips, network, show_image
+from helpers.plots.readings import confidence_histogram, confusion_maps, probability_bars, probability_table
+from helpers.plots.training import (
+    accuracy_over_time,
+    digit_against_whole,
+    draw_progress,
+    epochs,
+    first_steps,
+    learning_rate,
+    live_display,
+    loss_curves,
+)
+
+__all__ = [
+    "accuracy_matrix",
+    "accuracy_over_time",
+    "byte_map",
+    "class_balance",
+    "confidence_histogram",
+    "confusion_maps",
+    "digit_against_whole",
+    "draw_progress",
+    "epochs",
+    "experiments",
+    "first_steps",
+    "gallery",
+    "growth",
+    "horizontal_bars",
+    "knob_curves",
+    "knob_strips",
+    "learning_rate",
+    "live_display",
+    "loss_curves",
+    "network",
+    "new_axes",
+    "probability_bars",
+    "probability_table",
+    "shares",
+    "show_image",
+]
