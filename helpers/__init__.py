@@ -17,12 +17,13 @@ reading      image  ->  text, probabilities, confidence
 experiments  several of them, side by side or one from another
 
 scores       digit and whole-captcha accuracy, Wilson interval
+analysis     what is read wrong, and when to believe a reading
 plots        everything that is drawn
 results      figures measured once, kept in notebooks/results
 environment  the checks of notebook 1
 errors       the one family of errors, written to be read
 quiet_tensorflow  TensorFlow and Keras without their start-up log lines
 
-A module imports only from those above it, or `scores`, `plots`, `errors` and `quiet_tensorflow`. Names that begin
-with an underscore are machinery that no lesson opens.
+A module imports only from those above it, or `scores`, `analysis`, `plots`, `errors` and `quiet_tensorflow`. Names
+that begin with an underscore are machinery that no lesson opens.
 """

@@ -18,7 +18,7 @@ from helpers.pictures import ImageLike, fit_to_style, to_picture
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import STYLE_MEMBER
+from helpers.training import STYLE_MEMBER, TEMPERATURE_MEMBER
 
 NOTEBOOK = "notebook 04_train_alexnet"
 BATCH_SIZE = 256  # images
@@ -47,13 +47,14 @@ class Reader:
     Args:
         model: from grey levels [batch, height, width, 1] to logits [batch, positions, classes].
         style: what it was trained to read.
+        temperature: divides the logits, so that confidence is what it says; see `training.calibrate`.
     """
 
-    def __init__(self, model: keras.Model, style: CaptchaStyle) -> None:
-        self.model, self.style = model, style
+    def __init__(self, model: keras.Model, style: CaptchaStyle, temperature: float = 1.0) -> None:
+        self.model, self.style, self.temperature = model, style, temperature
         pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
         self._probabilities = tf.function(
-            lambda images: tf.nn.softmax(careful_logits(model, images)), input_signature=[pictures]
+            lambda images: tf.nn.softmax(careful_logits(model, images) / temperature), input_signature=[pictures]
         )
 
     @classmethod
@@ -70,12 +71,14 @@ class Reader:
         try:
             with zipfile.ZipFile(path) as archive:
                 fields = json.loads(archive.read(STYLE_MEMBER))
+                corrected = TEMPERATURE_MEMBER in archive.namelist()
+                temperature = float(json.loads(archive.read(TEMPERATURE_MEMBER))) if corrected else 1.0
             model = keras.models.load_model(path, compile=False)
         except (zipfile.BadZipFile, KeyError, ValueError, OSError) as reason:
             raise StepError(
                 f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
             ) from None
-        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False))
+        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), temperature)
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
         """Read one picture or many, each a path, a PIL image or a uint8 array of any size.

@@ -203,6 +203,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         )
     },
     "tilted": {"rotation": (-60, 60)},
+    "hard": {"noise_dots": 80, "rotation": (-45, 45), "overlap": 0.4},
     "five digits": {"length": 5},
     "capitals and digits": {"alphabet": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
     "lengths 3 to 6": {"length": (3, 6)},

@@ -14,6 +14,7 @@ import numpy as np
 from helpers import _storage
 from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
 from helpers.alexnet import careful_logits
+from helpers.analysis import fit_temperature
 from helpers.dataset import read_manifest
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
@@ -24,6 +25,9 @@ from helpers.settings import Settings
 
 STYLE_MEMBER = "captcha_style.json"
 """Under this name model.keras, which is a zip file, carries the style that it reads."""
+
+TEMPERATURE_MEMBER = "captcha_temperature.json"
+"""And under this one the temperature by which its confidence is corrected."""
 
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
 LIVE_POINTS = 40  # on the whole curve
@@ -166,27 +170,51 @@ def _fingerprint(model: keras.Model, settings: Settings, augment: Augment) -> st
     )
 
 
-def save_model(model: keras.Model, settings: Settings) -> None:
+def save_model(model: keras.Model, settings: Settings, temperature: float = 1.0) -> None:
     """Write model.keras with the style that it reads; the checkpoint is no longer needed.
 
     The file holds no state of the optimizer, which would make it three times as large.
+
+    Args:
+        temperature: by which the reader corrects its confidence, see `calibrate`.
     """
     network = keras.Model(model.input, model.output, name=model.name)  # not compiled: no optimizer
     with _storage.written_whole(settings.model_path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(STYLE_MEMBER, _storage.to_json(settings.style.to_dict()))
+            archive.writestr(TEMPERATURE_MEMBER, _storage.to_json(temperature))
     shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
+
+
+def read_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """What a network says about a whole split.
+
+    Returns:
+        Labels [captchas, positions], and logarithms of probabilities [captchas, positions, classes].
+    """
+    read = tf.function(lambda images: careful_logits(model, images))
+    labels, logarithms = [], []
+    for images, truth in load_batches(settings, split, batch_size=250):
+        labels.append(truth.numpy())
+        logarithms.append(read(images).numpy())
+    return np.concatenate(labels), np.concatenate(logarithms)
 
 
 def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predicted classes of a whole split, both [captchas, positions]."""
-    read = tf.function(lambda images: tf.argmax(careful_logits(model, images), axis=-1))
-    labels, predicted = [], []
-    for images, truth in load_batches(settings, split, batch_size=250):
-        labels.append(truth.numpy())
-        predicted.append(read(images).numpy())
-    return np.concatenate(labels), np.concatenate(predicted)
+    labels, logarithms = read_split(model, settings, split)
+    return labels, logarithms.argmax(axis=-1)
+
+
+def calibrate(model: keras.Model, settings: Settings) -> float:
+    """The temperature at which the network is as sure of validation captchas as it is right.
+
+    A network that was trained until it made hardly any mistake may be surer than it should be. One
+    number by which all logits are divided corrects much of that (Guo and others 2017).
+    """
+    labels, logarithms = read_split(model, settings, "validation")
+    return fit_temperature(logarithms, labels)
 
 
 def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:

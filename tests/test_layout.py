@@ -30,6 +30,7 @@ ORDER = [
     "alexnet",
     "optimizer",
     "scores",
+    "analysis",
     "plots",
     "_callbacks",
     "training",
@@ -37,7 +38,7 @@ ORDER = [
     "experiments",
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper
-WITHOUT_TENSORFLOW = [*ORDER[: ORDER.index("quiet_tensorflow")], "scores", "plots"]
+WITHOUT_TENSORFLOW = [*ORDER[: ORDER.index("quiet_tensorflow")], "scores", "analysis", "plots"]
 MODULES = sorted(FOLDER.rglob("*.py"))
 
 

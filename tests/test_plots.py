@@ -40,6 +40,9 @@ CONFUSION = np.full((4, 10, 10), 2)
 
 SLOW = [{"seconds": 0, "captchas": 0.0}, {"seconds": 90, "captchas": 0.002}]
 FAST = [{"seconds": 0, "captchas": 0.0}, {"seconds": 60, "captchas": 0.993}]
+BINS = [(0.1, 0.2, 0.15, (0, 2, 0.0, 0.0, 0.66)), (0.9, 1.0, 0.95, (3, 4, 0.75, 0.3, 0.95))]
+LOST = np.zeros((4, 5, 10))
+LOST[2, 2, 4] = 0.8
 SHARES = [[0.99, 0.1, 0.02], [0.5, 0.98, 0.0]]
 CURVE = [(0, 0.9, 0.8, 0.95), (200, 0.3, 0.2, 0.4)]
 SLOPES = {"drawing": 0.954, "b": 0.18, "c": 0.3}
@@ -61,6 +64,11 @@ CASES = {
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
     "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
     "confidence_histogram": lambda: plots.confidence_histogram(np.array([0.2, 0.9]), np.array([False, True])),
+    "reliability_curve": lambda: plots.reliability_curve({"as trained": BINS, "corrected": BINS}, "sure and right"),
+    "coverage_curve": lambda: plots.coverage_curve(np.array([0.5, 1.0]), np.array([1.0, 0.875])),
+    "confusion_matrix": lambda: plots.confusion_matrix(CONFUSION.sum(axis=0), CLASSES),
+    "occlusion_maps": lambda: plots.occlusion_maps(IMAGE, LOST, "5024"),
+    "activations": lambda: plots.activations({"conv1": np.random.rand(30, 80, 4), "conv2": np.random.rand(8, 20, 9)}),
     "experiments": lambda: plots.experiments(
         ["one", "two"],
         [IMAGE] * 2,
@@ -72,6 +80,7 @@ CASES = {
     "accuracy_matrix": lambda: plots.accuracy_matrix(["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
     "knob_curves": lambda: plots.knob_curves({"plain": CURVE, "noisy": CURVE}, "dots", {"plain": 30, "noisy": 200}),
     "shares": lambda: plots.shares({"three": (33, 40, 0.825, 0.68, 0.913)}, "read whole [%]", "By length"),
+    "slices": lambda: plots.slices({"contrast": {"1 to 2": (33, 40, 0.825, 0.68, 0.913)}, "size [px]": {}}, 0.9),
     "growth": lambda: plots.growth([10, 100], {"drawing": [1.0, 9.0], "b": [2.0, 3.0], "c": [1.0, 2.0]}, SLOPES),
     "learning_rate": lambda: plots.learning_rate([0.0, 0.002, 0.0], 100),
     "epochs": lambda: plots.epochs([ROW, {**ROW, "epoch": 2}]),
@@ -133,6 +142,9 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
         "knob_curves": ({"plain": CURVE}, "dots", {"plain": 30}),
         "shares": ({"three": (33, 40, 0.825, 0.68, 0.913)}, "read whole [%]", "By length"),
         "growth": ([10, 100], {"drawing": [1.0, 9.0], "b": [2.0, 3.0], "c": [1.0, 2.0]}, SLOPES),
+        "reliability_curve": ({"as trained": BINS}, "sure and right"),
+        "coverage_curve": (np.array([0.5, 1.0]), np.array([1.0, 0.875])),
+        "confusion_matrix": (CONFUSION.sum(axis=0), CLASSES),
         "learning_rate": ([0.0, 1.0], 100),
     }[name]
     assert getattr(plots, name)(*bound, ax=ax) is ax
@@ -351,3 +363,57 @@ def test_growth_tells_its_slopes():
     assert "drawing: slope 0.95" in texts(ax.figure)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert [list(line.get_ydata()) for line in ax.lines] == [[1, 9], [2, 3], [1, 2], [1, 10]]
+
+
+def test_reliability_carries_intervals_and_counts():
+    ax = CASES["reliability_curve"]()
+    assert [list(data) for data in ax.lines[1].get_data()] == [[15, 95], [0, 75]]
+    ends = {round(y) for segment in ax.collections[0].get_segments() for _, y in segment}
+    assert ends == {0, 66, 30, 95}
+    written = texts(ax.figure).splitlines()
+    assert {"2", "4", "as trained", "corrected"} <= set(written)
+
+
+def test_coverage_tells_what_is_right_when_all_is_answered():
+    ax = CASES["coverage_curve"]()
+    assert [list(data) for data in ax.lines[0].get_data()] == [[50, 100], [100, 87.5]]
+    assert "all answered: 87.5 % right" in texts(ax.figure)
+
+
+@pytest.mark.parametrize(("counts", "wrong"), [(np.eye(10, dtype=int) * 99, 0), (np.ones((10, 10), int), 90)])
+def test_rare_confusions_are_seen_beside_many_right_answers(counts, wrong):
+    counts = counts.copy()
+    counts[3, 3] = 100_000
+    ax = plots.confusion_matrix(counts, CLASSES)
+    assert f"{wrong} wrong among {counts.sum():,} characters" in texts(ax.figure)
+    shades = ax.images[0].get_array()
+    assert np.allclose(10 ** shades[counts > 0], counts[counts > 0])
+
+
+def test_each_position_has_its_map_and_its_character():
+    figure = CASES["occlusion_maps"]()
+    written = texts(figure)
+    assert "position 3: 2, loses up to 80 %" in written
+    assert "position 1: 5, loses up to 0 %" in written
+    assert all(np.allclose(ax.images[1].get_array(), lost) for ax, lost in zip(figure.axes, LOST, strict=True))
+    assert "position 5: nothing" in texts(plots.occlusion_maps(IMAGE, np.zeros((5, 2, 2)), "5024"))
+
+
+def test_the_most_varied_channels_are_shown():
+    values = np.zeros((4, 8, 9))
+    values[..., 7] = np.arange(8)
+    figure = plots.activations({"conv1": values, "few": np.random.rand(4, 8, 2)}, channels=3)
+    assert np.array_equal(figure.axes[0].images[0].get_array(), values[..., 7])
+    assert "conv1\n4 × 8 × 9" in texts(figure)
+    assert [bool(ax.images) for ax in figure.axes] == [True] * 5 + [False]
+
+
+def test_slices_carry_counts_intervals_and_the_mean():
+    figure = CASES["slices"]()
+    first = figure.axes[0]
+    assert {round(y, 1) for y in first.collections[0].get_segments()[0][:, 1]} == {68.0, 91.3}
+    written = texts(figure)
+    assert "1 to 2\n40" in written
+    assert "contrast" in written
+    assert "size [px]" in written
+    assert any(np.allclose(line.get_ydata(), 90) for line in first.lines)

@@ -1,5 +1,6 @@
 """The reader takes any picture, says by name which it cannot read, and agrees with the records."""
 
+import dataclasses
 import io
 import zipfile
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_pictures import MODES, in_mode
 
+from helpers.analysis import tempered
 from helpers.captchas import draw_captcha
 from helpers.dataset import list_images
 from helpers.errors import ImageError, StepError
@@ -18,7 +20,7 @@ from helpers.reading import BATCH_SIZE, Reader
 from helpers.records import load_batches
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import STYLE_MEMBER, save_model
+from helpers.training import STYLE_MEMBER, TEMPERATURE_MEMBER, save_model
 
 STYLE = CaptchaStyle()
 
@@ -180,6 +182,32 @@ def test_a_network_for_varying_lengths_leaves_nothing_here_out(tiny, tmp_path):
     (reading,) = Reader.load(settings.model_path).read(captcha())
     assert reading.text == "703"
     assert reading.probabilities.shape == (6, 11)
+
+
+def test_the_temperature_is_saved_and_changes_how_sure_the_reader_is_but_not_what_it_reads(finished, tmp_path):
+    settings = dataclasses.replace(finished[0], data_dir=tmp_path)
+    settings.folder.mkdir(parents=True)
+    model = Reader.load(finished[0].model_path).model
+    paths = [image.path for image in list_images(finished[0], "test")]
+    readings = {}
+    for temperature in (1.0, 2.0):
+        save_model(model, settings, temperature)
+        reader = Reader.load(settings.model_path)
+        assert reader.temperature == temperature
+        readings[temperature] = reader.read(paths)
+    for sure, unsure in zip(readings[1.0], readings[2.0], strict=True):
+        assert sure.text == unsure.text
+        assert unsure.confidence < sure.confidence
+        assert unsure.probabilities == pytest.approx(tempered(np.log(sure.probabilities), 2.0), abs=1e-5)
+
+
+def test_a_network_saved_without_a_temperature_is_read_as_it_is(finished, tmp_path):
+    copy = tmp_path / "model.keras"
+    with zipfile.ZipFile(finished[0].model_path) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            if name != TEMPERATURE_MEMBER:
+                new.writestr(name, old.read(name))
+    assert Reader.load(copy).temperature == 1.0
 
 
 @pytest.mark.parametrize("which", ["absent", "somewhere/absent.keras"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from helpers import _storage
 from helpers._callbacks import LivePlot, read_rows, write_rows
+from helpers.analysis import fit_temperature
 from helpers.dataset import list_images
 from helpers.distortion import Distortion
 from helpers.errors import StepError
@@ -28,9 +29,11 @@ from helpers.training import (
     STYLE_MEMBER,
     TrainingStopped,
     _fingerprint,
+    calibrate,
     compile_model,
     first_captchas,
     predict_split,
+    read_split,
     shift_batch,
     train,
     whole_captcha,
@@ -293,3 +296,14 @@ def test_rows_survive_the_round_trip(tmp_path):
     path = Path(tmp_path / "rows.csv")
     write_rows(path, rows)
     assert read_rows(path) == rows
+
+
+def test_calibration_uses_the_validation_captchas_and_nothing_else(finished):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    labels, logarithms = read_split(model, settings, "validation")
+    assert logarithms.shape == (60, 4, 10)
+    assert np.exp(logarithms).sum(axis=-1) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(labels, [settings.style.text_to_labels(i.text) for i in list_images(settings, "validation")])
+    fitted = {split: fit_temperature(*reversed(read_split(model, settings, split))) for split in ("validation", "test")}
+    assert calibrate(model, settings) == fitted["validation"] != fitted["test"]

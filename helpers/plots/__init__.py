@@ -6,9 +6,19 @@ digit, vermilion a whole captcha.
 """
 
 from helpers.plots.basics import horizontal_bars, new_axes
-from helpers.plots.comparisons import accuracy_matrix, experiments, growth, knob_curves, shares
+from helpers.plots.comparisons import accuracy_matrix, experiments, growth, knob_curves, shares, slices
 from helpers.plots.pictures import byte_map, class_balance, gallery, knob_strips, network, show_image
-from helpers.plots.readings import confidence_histogram, confusion_maps, probability_bars, probability_table
+from helpers.plots.readings import (
+    activations,
+    confidence_histogram,
+    confusion_maps,
+    confusion_matrix,
+    coverage_curve,
+    occlusion_maps,
+    probability_bars,
+    probability_table,
+    reliability_curve,
+)
 from helpers.plots.training import (
     accuracy_over_time,
     digit_against_whole,
@@ -23,10 +33,13 @@ from helpers.plots.training import (
 __all__ = [
     "accuracy_matrix",
     "accuracy_over_time",
+    "activations",
     "byte_map",
     "class_balance",
     "confidence_histogram",
     "confusion_maps",
+    "confusion_matrix",
+    "coverage_curve",
     "digit_against_whole",
     "draw_progress",
     "epochs",
@@ -42,8 +55,11 @@ __all__ = [
     "loss_curves",
     "network",
     "new_axes",
+    "occlusion_maps",
     "probability_bars",
     "probability_table",
+    "reliability_curve",
     "shares",
     "show_image",
+    "slices",
 ]

@@ -150,3 +150,33 @@ def growth(
     ax.set_title("Ten times the captchas cost about ten times the time")
     ax.legend(fontsize=9)
     return ax
+
+
+def slices(facts: Mapping[str, Mapping[str, tuple[int, int, float, float, float]]], mean: float) -> Figure:
+    """Whole-captcha accuracy in slices of several facts, with intervals and counts, and its mean as a line.
+
+    Args:
+        facts: name -> slice -> (right, count, share, low, high), as `analysis.sliced` gives.
+        mean: accuracy of all, 0 to 1.
+    """
+    columns = min(2, len(facts))
+    rows = -(-len(facts) // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(4.6 * columns, 2.7 * rows), layout="constrained", squeeze=False, sharey=True
+    )
+    for ax in axes.flat[len(facts) :]:
+        ax.set_axis_off()
+    for ax, (name, scores) in zip(axes.flat, facts.items(), strict=False):
+        for index, (_, _, share, low, high) in enumerate(scores.values()):
+            bounds = [[100 * abs(share - low)], [100 * abs(high - share)]]
+            ax.errorbar(index, 100 * share, bounds, color=CAPTCHAS, marker="o", capsize=4)
+        ax.axhline(100 * mean, color=GREY, linewidth=1, linestyle=":")
+        labels = [f"{part}\n{score[1]:,}" for part, score in scores.items()]
+        ax.set_xticks(range(len(scores)), labels, fontsize=7.5)
+        ax.margins(x=0.12)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_title(name, fontsize=10)
+    for row in axes:
+        row[0].set_ylabel("read whole [%]")
+    fig.suptitle("Accuracy by what was drawn, 95 % intervals; below each slice its captchas", fontsize=11)
+    return fig

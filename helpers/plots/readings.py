@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.basics import BLUE, VERMILION, new_axes
+from helpers.plots.basics import BLUE, CAPTCHAS, GREY, VERMILION, new_axes
 from helpers.plots.pictures import show_image
 
 
@@ -106,3 +107,123 @@ def confidence_histogram(confidence: np.ndarray, right: np.ndarray, ax: Axes | N
     ax.set_ylabel("captchas")
     ax.legend(loc="upper left", fontsize=9)
     return ax
+
+
+def reliability_curve(
+    bins: Mapping[str, Sequence[tuple[float, float, float, tuple[int, int, float, float, float]]]],
+    title: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy against confidence, with intervals and counts; on the diagonal confidence keeps its word.
+
+    Args:
+        bins: name -> (low, high, mean confidence, (right, count, share, low, high)), as
+            `analysis.reliability` gives. The counts written are those of the last.
+    """
+    if ax is None:
+        _, ax = new_axes(6.5, 4.6)
+    ax.plot([0, 100], [0, 100], ":", color=GREY, label="as sure as right")
+    for (name, found), color, marker in zip(bins.items(), (VERMILION, BLUE), "so", strict=False):
+        x = [100 * confidence for _, _, confidence, _ in found]
+        y = [100 * score[2] for *_, score in found]
+        bounds = [[100 * abs(score[2] - score[end]) for *_, score in found] for end in (3, 4)]
+        ax.errorbar(x, y, bounds, color=color, marker=marker, capsize=3, linewidth=1.2, label=name)
+    for _, _, confidence, score in found:
+        ax.annotate(f"{score[1]:,}", (100 * confidence, 3), fontsize=8, color="#555555", ha="center")
+    ax.annotate("captchas:", (0, 9), fontsize=8, color="#555555")
+    ax.set_xlim(-2, 102)
+    ax.set_ylim(0, 104)
+    ax.set_xlabel("confidence [%]")
+    ax.set_ylabel("of these read right [%]")
+    ax.set_title(title, fontsize=11)
+    ax.legend(loc="upper left", fontsize=9, bbox_to_anchor=(0, 0.95))
+    return ax
+
+
+def coverage_curve(answered: np.ndarray, accuracy: np.ndarray, ax: Axes | None = None) -> Axes:
+    """Accuracy of the most confident answers, against the share of captchas that is answered.
+
+    Args:
+        answered, accuracy: 0 to 1, as `analysis.coverage` gives.
+    """
+    if ax is None:
+        _, ax = new_axes()
+    ax.plot(100 * answered, 100 * accuracy, color=CAPTCHAS)
+    ax.annotate(f"all answered: {100 * accuracy[-1]:.1f} % right", (100, 100 * accuracy[-1]), ha="right", va="top",
+                textcoords="offset points", xytext=(-4, -6), fontsize=9)  # fmt: skip
+    ax.set_xlim(0, 101)
+    ax.set_ylim(min(99.0, 100 * accuracy[len(accuracy) // 20 :].min() - 3), 100.3)
+    ax.set_xlabel("captchas answered, the most confident first [%]")
+    ax.set_ylabel("of these read right [%]")
+    ax.set_title("Who refuses when in doubt is wrong less often")
+    return ax
+
+
+def confusion_matrix(counts: np.ndarray, classes: str, ax: Axes | None = None) -> Axes:
+    """Which character was read as which, over all positions, shaded by the logarithm of the count.
+
+    Args:
+        counts: [true class, read class].
+    """
+    if ax is None:
+        side = 1.6 + 0.36 * len(classes)
+        _, ax = plt.subplots(figsize=(side, side), layout="constrained")
+    ax.imshow(np.log10(np.maximum(counts, 0.5)), cmap="Blues", vmin=-0.3, vmax=np.log10(max(10, counts.max())))
+    darkest = np.log10(max(10, counts.max()))
+    for (true, read), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if np.log10(count) > 0.6 * darkest else "black"
+            ax.text(read, true, f"{count:,}", ha="center", va="center", fontsize=7, color=color)
+    ax.set_xticks(range(len(classes)), list(classes))
+    ax.set_yticks(range(len(classes)), list(classes))
+    ax.set_xlabel("read as")
+    ax.set_ylabel("true character")
+    wrong = counts.sum() - np.trace(counts)
+    ax.set_title(f"{wrong:,} wrong among {counts.sum():,} characters", fontsize=11)
+    return ax
+
+
+def occlusion_maps(image: np.ndarray, lost: np.ndarray, text: str) -> Figure:
+    """For each position, the captcha with the parts shaded that its answer depends on.
+
+    Args:
+        image: grey, uint8 [height, width].
+        lost: probability lost where a part is hidden, [positions, rows, columns].
+        text: the true text.
+    """
+    positions = len(lost)
+    columns = min(2, positions)
+    rows = -(-positions // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(3.8 * columns, 1.75 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[positions:]:
+        ax.set_axis_off()
+    for position, (ax, one) in enumerate(zip(axes.flat, lost, strict=False)):
+        character = text[position] if position < len(text) else "nothing"
+        show_image(image, f"position {position + 1}: {character}, loses up to {100 * max(0, one.max()):.0f} %", ax)
+        height, width = image.shape
+        ax.imshow(np.clip(one, 0, 1), cmap="Oranges", vmin=0, vmax=max(0.05, one.max()), alpha=0.55,
+                  extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="bilinear")  # fmt: skip
+    fig.suptitle("Hide a part, and see whose answer suffers", fontsize=11)
+    return fig
+
+
+def activations(stages: Mapping[str, np.ndarray], channels: int = 6) -> Figure:
+    """What layers hand on for one captcha: a row for each layer, some of its channels in it.
+
+    Args:
+        stages: layer -> values [height, width, channels].
+    """
+    fig, axes = plt.subplots(
+        len(stages), channels, figsize=(1.5 * channels + 1, 0.82 * len(stages)), layout="constrained", squeeze=False
+    )
+    for row, (name, values) in zip(axes, stages.items(), strict=True):
+        strongest = np.argsort(-values.std(axis=(0, 1)), kind="stable")[:channels]
+        for ax in row[len(strongest) :]:
+            ax.set_axis_off()
+        for ax, channel in zip(row, strongest, strict=False):
+            ax.imshow(values[:, :, channel], cmap="magma")
+            ax.set_xticks([])
+            ax.set_yticks([])
+        size = " × ".join(map(str, values.shape))
+        row[0].set_ylabel(f"{name}\n{size}", rotation=0, ha="right", va="center", fontsize=8)
+    return fig

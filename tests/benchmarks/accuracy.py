@@ -12,7 +12,7 @@ from helpers.quiet_tensorflow import keras
 from helpers.records import write_records
 from helpers.scores import Proportion, proportion
 from helpers.settings import Settings, load_settings
-from helpers.training import compile_model, save_model, score_test, train
+from helpers.training import calibrate, compile_model, save_model, score_test, train
 from tests.benchmarks import measured
 
 FURTHER_SEEDS = (2027, 2028)  # of captchas, weights and order
@@ -31,7 +31,7 @@ def train_and_score(settings: Settings) -> tuple[float, float, Proportion]:
     started = time.perf_counter()
     training = train(model, settings)
     seconds = time.perf_counter() - started
-    save_model(model, settings)
+    save_model(model, settings, calibrate(model, settings))
     return packing, seconds, score_test(model, settings, training)
 
 

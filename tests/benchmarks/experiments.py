@@ -22,7 +22,7 @@ from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
-from helpers.training import compile_model, predict_split, save_model, score_test, shift_batch, train
+from helpers.training import calibrate, compile_model, predict_split, save_model, score_test, shift_batch, train
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
@@ -93,7 +93,7 @@ def fit(settings: Settings, source: str | None) -> float:
         model = start_from(model, settings, experiment_name(source))
     model = compile_model(model, settings)
     training = train(model, settings, augment=Distortion() if settings.experiment == ROBUST else shift_batch)
-    save_model(model, settings)
+    save_model(model, settings, calibrate(model, settings))
     score_test(model, settings, training)
     return training.seconds
 
