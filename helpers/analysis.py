@@ -165,3 +165,18 @@ def occlusion(
     seen = read(image[None])[0][positions, labels]
     left = read(hidden)[:, positions, labels]
     return (seen - left).T.reshape(len(labels), len(rows), len(columns))
+
+
+def correlations(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How alike each picture is to each other one, pixel by pixel: -1 to 1, [images, others].
+
+    Args:
+        images, others: grey, [captchas, height, width].
+    """
+
+    def standardised(pictures: np.ndarray) -> np.ndarray:
+        flat = pictures.reshape(len(pictures), -1).astype(np.float64)
+        flat -= flat.mean(axis=1, keepdims=True)
+        return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+
+    return standardised(images) @ standardised(others).T

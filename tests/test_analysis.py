@@ -9,6 +9,7 @@ from helpers import scores
 from helpers.analysis import (
     calibration_error,
     confusions,
+    correlations,
     coverage,
     fit_temperature,
     occlusion,
@@ -125,3 +126,17 @@ def test_the_map_of_a_network_that_looks_at_one_column():
     assert lost[0, 5, 8] == pytest.approx(8 / 40)
     assert not lost[1].any()
     assert image[0, 33] == 0  # the picture itself is left alone
+
+
+def test_correlation_is_one_for_the_same_picture_however_bright():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 120, (3, 6, 8)).astype(np.uint8)
+    others = np.concatenate(
+        [2 * images[1:2] + 5, 255 - images[2:3], random.integers(0, 255, (1, 6, 8), dtype=np.uint8)]
+    )
+    found = correlations(images, others)
+    assert found.shape == (3, 3)
+    assert found[1, 0] == pytest.approx(1)
+    assert found[2, 1] == pytest.approx(-1)
+    assert found == pytest.approx(np.corrcoef(images.reshape(3, -1), others.reshape(3, -1))[:3, 3:])
+    assert (correlations(np.full((1, 2, 2), 9), np.full((1, 2, 2), 9)) == 0).all()

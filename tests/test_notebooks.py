@@ -43,6 +43,7 @@ CHECKED_CELLS = {
         '{"same digest": generate(settings)["images_digest"] == manifest["images_digest"]}',
         "texts = {split: {image.text for image in images[split]} for split in SPLITS}",
         "files = {split: {hashlib.sha256(i.path.read_bytes()).digest() for i in images[split]} for split in SPLITS}",
+        "seeds = {split: {image.seed for image in images[split]} for split in SPLITS}",
     ],
     "03_write_tfrecords": [
         '{"shape [height, width]": grey.shape, "type": str(grey.dtype), "bytes": grey.nbytes}',
@@ -62,12 +63,16 @@ CHECKED_CELLS = {
         "logits = model(images)",
         "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
         "str(scores.proportion(10, 10))",
-        'result = json.loads(Path("results/accuracy.json").read_text(encoding="utf-8"))',
+        'for row in load_result("accuracy")["rows"]:',
     ],
     "05_read_captchas": [
         "first = readings[0]",
         "best = first.probabilities.max(axis=1)",
         "for right, count in [(99, 100), (990, 1_000), (9_900, 10_000)]:",
+    ],
+    "beyond/what_it_sees": [
+        'kernel = reader.model.get_layer("conv1").get_weights()[0]',
+        "def probabilities(images):",
     ],
     "beyond/variable_length": [
         'style = CaptchaStyle.preset("lengths 3 to 6")',
