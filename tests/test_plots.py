@@ -53,6 +53,7 @@ CASES = {
     "knob_strips": lambda: plots.knob_strips(
         {"noise_dots": (["0", "30"], [IMAGE, IMAGE]), "height": (["60"], [IMAGE])}, heading="knobs"
     ),
+    "mosaic": lambda: plots.mosaic(np.arange(5 * 12.0).reshape(5, 3, 4), 3, "five"),
     "class_balance": lambda: plots.class_balance(np.full((4, 10), 25), CLASSES, texts=80),
     "horizontal_bars": lambda: plots.horizontal_bars({"PNG": 3.0, "raw": 4.0}, "kB", "Size", unit=" kB"),
     "byte_map": lambda: plots.byte_map(bytes(range(80)), [("length", 8), ("data", 72)]),
@@ -129,6 +130,7 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
     bound = {
         "show_image": (IMAGE,),
         "class_balance": (np.full((4, 10), 25), CLASSES, 80),
+        "mosaic": (np.arange(12.0).reshape(1, 3, 4), 3),
         "horizontal_bars": ({"PNG": 3.0}, "kB", "Size"),
         "byte_map": (bytes(80), [("length", 80)]),
         "network": ([("conv1", (30, 80, 4), 1000)],),
@@ -417,3 +419,12 @@ def test_slices_carry_counts_intervals_and_the_mean():
     assert "contrast" in written
     assert "size [px]" in written
     assert any(np.allclose(line.get_ydata(), 90) for line in first.lines)
+
+
+def test_a_mosaic_has_its_tiles_in_rows():
+    shown = CASES["mosaic"]().images[0].get_array()
+    assert shown.shape == (2 * 5, 3 * 6)
+    tile = 255 * np.arange(12).reshape(3, 4) / 11
+    assert np.allclose(shown[1:4, 1:5], tile)
+    assert np.allclose(shown[6:9, 7:11], tile)
+    assert (shown[5:, 12:] == 255).all()  # the sixth is missing

@@ -7,7 +7,7 @@ digit, vermilion a whole captcha.
 
 from helpers.plots.basics import horizontal_bars, new_axes
 from helpers.plots.comparisons import accuracy_matrix, experiments, growth, knob_curves, shares, slices
-from helpers.plots.pictures import byte_map, class_balance, gallery, knob_strips, network, show_image
+from helpers.plots.pictures import byte_map, class_balance, gallery, knob_strips, mosaic, network, show_image
 from helpers.plots.readings import (
     activations,
     confidence_histogram,
@@ -53,6 +53,7 @@ __all__ = [
     "learning_rate",
     "live_display",
     "loss_curves",
+    "mosaic",
     "network",
     "new_axes",
     "occlusion_maps",

@@ -64,6 +64,22 @@ def gallery(
     return fig
 
 
+def mosaic(pictures: np.ndarray, columns: int, title: str = "", ax: Axes | None = None) -> Axes:
+    """Many small pictures of the same size as tiles, each stretched from its darkest to its lightest.
+
+    Args:
+        pictures: [count, height, width].
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 0.35 + 7 * -(-len(pictures) // columns) / columns), layout="constrained")
+    lowest, highest = (edge(pictures, axis=(1, 2), keepdims=True) for edge in (np.min, np.max))
+    shown = 255 * (pictures - lowest) / np.maximum(highest - lowest, 1e-12)
+    missing = -len(shown) % columns
+    tiles = np.pad(shown, ((0, missing), (1, 1), (1, 1)), constant_values=255)
+    rows = tiles.reshape(-1, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3)
+    return show_image(rows.reshape(-1, columns * tiles.shape[2]), title, ax)
+
+
 def knob_strips(strips: Mapping[str, tuple[Sequence[str], Sequence[Any]]], heading: str = "") -> Figure:
     """A row of pictures for each knob, its values from low to high.
 

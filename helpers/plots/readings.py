@@ -130,10 +130,9 @@ def reliability_curve(
         ax.errorbar(x, y, bounds, color=color, marker=marker, capsize=3, linewidth=1.2, label=name)
     for _, _, confidence, score in found:
         ax.annotate(f"{score[1]:,}", (100 * confidence, 3), fontsize=8, color="#555555", ha="center")
-    ax.annotate("captchas:", (0, 9), fontsize=8, color="#555555")
     ax.set_xlim(-2, 102)
     ax.set_ylim(0, 104)
-    ax.set_xlabel("confidence [%]")
+    ax.set_xlabel("confidence [%]; the numbers above count the captchas of each point")
     ax.set_ylabel("of these read right [%]")
     ax.set_title(title, fontsize=11)
     ax.legend(loc="upper left", fontsize=9, bbox_to_anchor=(0, 0.95))
