@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import _storage
+from helpers import _storage, training
 from helpers._callbacks import LivePlot, read_rows, write_rows
 from helpers.analysis import fit_temperature
 from helpers.dataset import list_images
@@ -298,12 +298,22 @@ def test_rows_survive_the_round_trip(tmp_path):
     assert read_rows(path) == rows
 
 
-def test_calibration_uses_the_validation_captchas_and_nothing_else(finished):
+def test_a_split_is_read_with_its_labels(finished):
     settings, _, _ = finished
     model = keras.models.load_model(settings.model_path, compile=False)
     labels, logarithms = read_split(model, settings, "validation")
     assert logarithms.shape == (60, 4, 10)
     assert np.exp(logarithms).sum(axis=-1) == pytest.approx(1, abs=0.05)
     assert np.array_equal(labels, [settings.style.text_to_labels(i.text) for i in list_images(settings, "validation")])
-    fitted = {split: fit_temperature(*reversed(read_split(model, settings, split))) for split in ("validation", "test")}
-    assert calibrate(model, settings) == fitted["validation"] != fitted["test"]
+    assert np.array_equal(predict_split(model, settings, "validation")[1], logarithms.argmax(axis=-1))
+
+
+def test_calibration_uses_the_validation_captchas_and_nothing_else(recorded, monkeypatch):
+    random = np.random.default_rng(0)
+    logarithms = np.log(random.dirichlet(np.ones(10), size=(500, 4)))
+    labels = np.where(random.random((500, 4)) < 0.7, logarithms.argmax(axis=-1), 0)
+    read = []
+    monkeypatch.setattr(training, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
+    found = calibrate("network", recorded)
+    assert read == [("network", recorded, "validation")]
+    assert 0.3 < found == fit_temperature(logarithms, labels) < 3
