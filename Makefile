@@ -36,7 +36,7 @@ notebooks: .venv/.installed  ## execute the committed notebooks again, in place,
 bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, more than an hour
 	@$(BIN)/python -m tests.benchmarks
 
-bench-original: .venv/.installed  ## the 5,000 iterations of the original script, more than an hour
+bench-original: .venv/.installed  ## ours, then the 5,000 iterations of the original script; most of an hour
 	@$(BIN)/python -m tests.benchmarks original_whole
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour, goes on after a stop

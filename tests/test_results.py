@@ -36,3 +36,11 @@ def test_all_seeds_together_are_their_sum_and_the_figure_of_the_readme():
     assert together["of"] == sum(row["of"] for row in seeds) == 30_000
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert str(scores.proportion(together["right"], together["of"])) in readme
+
+
+def test_readme_tells_what_was_measured_beside_it():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    original = next(row for row in load("original_whole")["rows"] if row["recipe"] == "the original")
+    assert f"{original['right']:,} of {original['of']:,} after all of its 5,000 iterations" in readme
+    alone, batches = (row["ms a captcha"] for row in load("reading")["rows"][:2])
+    assert f"read in {alone:.1f} ms, in batches in {batches:.1f} ms" in readme

@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks                       all of the first list, more than an hour on 2 cores
 python -m tests.benchmarks pipeline compute      some of them
-python -m tests.benchmarks original_whole        more than another hour: the original's 5,000 iterations
+python -m tests.benchmarks original_whole        most of an hour: all of the original's 5,000 iterations
 python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
 
 "original" and "reading" use the default experiment; what is missing of it is made first. Keep the machine quiet.

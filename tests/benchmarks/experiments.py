@@ -27,8 +27,8 @@ from tests.benchmarks import measured
 from tests.benchmarks.accuracy import draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
-SMALL = {"train_count": 30_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
-LARGE = {"train_count": 80_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3}
+SMALL = {"train_count": 20_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
+LARGE = {"train_count": 60_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3}
 READ = 1_000  # captchas behind each figure of the carry-over
 COMMAND = "make experiments"
 MANY_FONTS = PRESETS["many fonts"]["fonts"]
@@ -242,11 +242,10 @@ def read_foreign(design: str) -> scores.Proportion | None:
 def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
     rows = [{"read": "many fonts, as drawn", **made(ROBUST, CaptchaStyle.preset("many fonts"), epochs=4)}]
-    nothing = {key: None for key in rows[0] if key != "read"}
     for design in DESIGNS:
         score, _ = measured.in_own_process(read_foreign, design)
         if score:
-            rows.append({**nothing, "read": f"wheezy.captcha, {design}", **measured.columns(score)})
+            rows.append({**dict.fromkeys(rows[0]), "read": f"wheezy.captcha, {design}", **measured.columns(score)})
         else:
             print("wheezy.captcha is not installed: skipped")
     measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND)

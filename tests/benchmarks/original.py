@@ -272,6 +272,6 @@ def main() -> None:
 
 
 def whole() -> None:
-    """All 5,000 iterations of the original beside ours: an hour."""
+    """All 5,000 iterations of the original beside ours: most of an hour."""
     question = f"What does the original reach after its {ITERATIONS:,} iterations?"
     compare("original_whole", question, "make bench-original", whole=True)
