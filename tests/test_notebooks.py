@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import _run
 from helpers.errors import StepError
@@ -266,6 +271,20 @@ def test_outputs_keep_what_is_seen_without_a_kernel():
     _run.tidy_outputs(notebook)
     assert notebook.cells[0].outputs[0].text == "100%|##|\ndone\n"
     assert notebook.cells[0].outputs[1].data == {"text/plain": "sliders"}
+
+
+def test_a_packed_picture_has_the_same_pixels_in_fewer_bytes():
+    figure, ax = plt.subplots()
+    ax.imshow(np.arange(900).reshape(30, 30))
+    for transparent in (False, True):
+        file = io.BytesIO()
+        figure.savefig(file, transparent=transparent)
+        data = base64.b64encode(file.getvalue()).decode()
+        packed = _run.packed_png(data)
+        before, after = (Image.open(io.BytesIO(base64.b64decode(each))) for each in (data, packed))
+        assert len(packed) < len(data)
+        assert after.convert("RGBA").tobytes() == before.tobytes()
+        assert (after.mode == "RGB") is not transparent
 
 
 def test_stamp_depends_on_the_code():
