@@ -24,7 +24,7 @@ from helpers.records import write_records
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
 from helpers.training import calibrate, compile_model, predict_split, save_model, score_test, shift_batch, train
 from tests.benchmarks import measured
-from tests.benchmarks.accuracy import draw
+from tests.benchmarks.accuracy import default_experiment, draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
 SMALL = {"train_count": 20_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
@@ -90,7 +90,7 @@ def fit(settings: Settings, source: str | None) -> float:
     keras.utils.set_random_seed(settings.seed)
     model = build_alexnet(settings.style)
     if source:
-        model = start_from(model, settings, experiment_name(source))
+        model = start_from(model, settings, source)
     model = compile_model(model, settings)
     training = train(model, settings, augment=Distortion() if settings.experiment == ROBUST else shift_batch)
     save_model(model, settings, calibrate(model, settings))
@@ -152,11 +152,10 @@ def knobs() -> None:
 
 
 def warm_start() -> None:
-    """The noisy preset from random weights, and from the default's in a third of the passes."""
-    style = CaptchaStyle.preset("noisy")
-    make("default", CaptchaStyle())
+    """The noisy preset from random weights, and from the default experiment's in a third of the passes."""
+    style, source = CaptchaStyle.preset("noisy"), str(default_experiment(trained=True).model_path)
     cold = made("noisy", style)
-    warm = made("noisy from default", style, source="default", epochs=SMALL["epochs"] // 3)
+    warm = made("noisy from default", style, source=source, epochs=SMALL["epochs"] // 3)
     rows, curves = [], {}
     for name, row, label in (("noisy", cold, "random weights"), ("noisy from default", warm, "the default's weights")):
         points = read_rows(opened(name).progress_path)
