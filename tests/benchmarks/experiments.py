@@ -28,7 +28,7 @@ from tests.benchmarks.accuracy import default_experiment, draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
 SMALL = {"train_count": 20_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
-LARGE = {"train_count": 60_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3}
+LARGE = {"validation_count": 5_000, "test_count": 10_000, "epochs": 3}
 READ = 1_000  # captchas behind each figure of the carry-over
 COMMAND = "make experiments"
 MANY_FONTS = PRESETS["many fonts"]["fonts"]
@@ -49,13 +49,13 @@ KNOBS: dict[str, list[Any]] = {
     "rotation": [(-turn, turn) for turn in (0, 15, 30, 45, 60, 75, 90)],
 }
 LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
-WHOLE = (LETTERS, LENGTHS, APART, ROBUST)  # trained on more captchas than the others
+SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large ones
 CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
 
 def experiment_name(name: str) -> str:
     """The folder of one of these trainings, apart from the learner's own."""
-    return name if name == ROBUST else f"{'large' if name in WHOLE else 'small'}-{name.replace(' ', '-')}"
+    return name if name == ROBUST else f"{'large' if name in SIZES else 'small'}-{name.replace(' ', '-')}"
 
 
 def opened(name: str) -> Settings:
@@ -65,7 +65,7 @@ def opened(name: str) -> Settings:
 
 def make(name: str, style: CaptchaStyle, source: str | None = None, **changes: Any) -> dict[str, float | None]:
     """Draw, pack, train and score one experiment, unless it was done; the seconds that each step took."""
-    changes = {**(LARGE if name in WHOLE else SMALL), **changes}
+    changes = {**({**LARGE, "train_count": SIZES[name]} if name in SIZES else SMALL), **changes}
     settings = load_settings(experiment_name(name), profile="full", style=style, **changes)
     path = settings.folder / "steps.json"
     if not path.exists():
