@@ -12,8 +12,10 @@ records      images  ->  TFRecord shards  ->  batches
 distortion   finished captchas changed in training, to read other generators' too
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
 optimizer    how far each step goes: one cycle, and Muon
+calibration  how sure the network may be, and which pictures look foreign to it
 training     fit, live plot, checkpoints, history, the final score
 reading      image  ->  text, probabilities, confidence
+picker       a picture of your own, chosen, pasted or named
 experiments  several of them, side by side or one from another
 
 scores       digit and whole-captcha accuracy, Wilson interval

@@ -138,13 +138,16 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
 
 
-def careful_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+def careful_logits(model: keras.Model, images: tf.Tensor, logits: tf.Tensor | None = None) -> tf.Tensor:
     """What a trained network says about each picture; a doubtful one is read again from all `VIEWS`.
 
-    Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Arguments
-    and result are those of `averaged_logits`.
+    Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Images and
+    result are those of `averaged_logits`.
+
+    Args:
+        logits: what the network says about the pictures as drawn, where that is known already.
     """
-    logits = tf.nn.log_softmax(model(images, training=False))
+    logits = tf.nn.log_softmax(model(images, training=False) if logits is None else logits)
     probability = tf.exp(tf.reduce_sum(tf.reduce_max(logits, axis=-1), axis=-1))
     doubtful = tf.where(probability < SURE)  # [pictures, 1]
     if tf.size(doubtful) == 0:

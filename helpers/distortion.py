@@ -1,7 +1,8 @@
 """Finished captchas changed at random in training, so that a network reads other generators' too.
 
 A style says how captchas are drawn. This step takes the drawn ones and changes what their style
-leaves alike: which of text and background is darker, strokes, size, lines across, blur, grain.
+leaves alike: which of text and background is darker, strokes, size, waves, faint characters, lines
+across, speckles, blur, grain.
 """
 
 from __future__ import annotations
@@ -22,6 +23,21 @@ def chosen(count: tf.Tensor, share: float) -> tf.Tensor:
     return tf.cast(uniform(count, 0.0, 1.0) < share, tf.float32)
 
 
+def moved_across(images: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+    """Each row of a picture moved to the left by so many pixels, which need not be whole.
+
+    Args:
+        images: [count, height, width, 1].
+        shift: [count, height, 1, 1].
+    """
+    width = images.shape[2]
+    place = tf.range(width, dtype=tf.float32) + shift[..., 0]
+    first = tf.floor(place)
+    indices = [tf.clip_by_value(tf.cast(first, tf.int32) + step, 0, width - 1) for step in (0, 1)]
+    left, right = (tf.gather(images, index, axis=2, batch_dims=2) for index in indices)
+    return left + (place - first)[..., None] * (right - left)
+
+
 @dataclass(frozen=True)
 class Distortion:
     """Changes a batch: (images, labels) -> (images, labels), of the same shapes and types.
@@ -29,9 +45,13 @@ class Distortion:
     Attributes:
         inverted: share of pictures with light text on dark.
         thick, thin, outlined: shares of pictures whose strokes are changed so.
+        wave: pixels by which rows and columns are moved along a wave, at most.
         scale: the text's size, lowest and highest factor; width and height draw their own.
         slope: degrees by which a line of text may rise or fall.
-        lines: at most so many straight lines across.
+        slant: how far the text may lean, in pixels across for each pixel up.
+        faint: strength that a part of the text may lose, 0 to 1.
+        lines: at most so many lines across, straight or bent.
+        speckles: share of the pixels that become text or background, at most.
         blur: share of the neighbours' mean in each pixel, at most; twice.
         contrast: least distance of text and background, 0 to 1.
         gradient: how much the background may change from edge to edge, 0 to 1.
@@ -42,9 +62,13 @@ class Distortion:
     thick: float = 0.15
     thin: float = 0.25
     outlined: float = 0.1
-    scale: tuple[float, float] = (0.65, 1.1)
+    wave: float = 3.0
+    scale: tuple[float, float] = (0.6, 1.15)
     slope: float = 6.0
+    slant: float = 0.3
+    faint: float = 0.6
     lines: int = 4
+    speckles: float = 0.08
     blur: float = 0.8
     contrast: float = 0.35
     gradient: float = 0.3
@@ -55,10 +79,11 @@ class Distortion:
         lightest = tf.reduce_max(grey, axis=[1, 2, 3], keepdims=True)
         darkest = tf.reduce_min(grey, axis=[1, 2, 3], keepdims=True)
         ink = (lightest - grey) / tf.maximum(lightest - darkest, 1.0)  # 0 background, 1 text
-        ink = self.move(self.change_strokes(ink))
-        ink = self.soften(self.draw_lines(ink))
+        ink = self.move(self.ripple(self.change_strokes(ink)))
+        ink = self.sprinkle(self.draw_lines(self.fade(ink)))
+        ink = self.soften(ink)
         pixels = self.paint(ink)
-        pixels += tf.random.normal(tf.shape(pixels)) * uniform(tf.shape(ink)[0], 0.0, self.grain)
+        pixels += tf.random.normal(tf.shape(pixels)) * self.grain * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2
         pixels = tf.saturate_cast(tf.round(255 * pixels), images.dtype)
         return tf.ensure_shape(pixels, images.shape), labels
 
@@ -72,13 +97,24 @@ class Distortion:
             draw -= share
         return ink
 
+    def ripple(self, ink: tf.Tensor) -> tf.Tensor:
+        """Rows move across and columns down, each along a wave of its own."""
+        for _ in range(2):
+            count, length = tf.shape(ink)[0], ink.shape[1]
+            along = tf.reshape(tf.range(length, dtype=tf.float32), [1, length, 1, 1])
+            angle = 2 * math.pi * (along / uniform(count, 40.0, 160.0) + uniform(count, 0.0, 1.0))
+            ink = moved_across(ink, uniform(count, 0.0, self.wave) * tf.sin(angle))
+            ink = tf.transpose(ink, [0, 2, 1, 3])
+        return ink
+
     def move(self, ink: tf.Tensor) -> tf.Tensor:
-        """Another size, place and slope; what comes in from outside is background."""
+        """Another size, place, slope and slant; what comes in from outside is background."""
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         across, down = (1 / tf.random.uniform([count], *self.scale) for _ in range(2))
         turn = math.radians(self.slope) * tf.random.uniform([count], -1.0, 1.0)
+        lean = self.slant * tf.random.uniform([count], -1.0, 1.0)
         # From a pixel of the result to the place in the picture that it shows.
-        matrix = [across * tf.cos(turn), -across * tf.sin(turn), down * tf.sin(turn), down * tf.cos(turn)]
+        matrix = [across * tf.cos(turn), across * (lean - tf.sin(turn)), down * tf.sin(turn), down * tf.cos(turn)]
         free = (0.5 * width * tf.abs(1 - 1 / across), 0.5 * height * tf.abs(1 - 1 / down))
         x = width / 2 + free[0] * tf.random.uniform([count], -1.0, 1.0)
         y = height / 2 + free[1] * tf.random.uniform([count], -1.0, 1.0)
@@ -95,19 +131,33 @@ class Distortion:
         )
         return tf.ensure_shape(moved, ink.shape)
 
+    def fade(self, ink: tf.Tensor) -> tf.Tensor:
+        """The text's strength changes from left to right."""
+        count, width = tf.shape(ink)[0], ink.shape[2]
+        lost = self.faint * uniform(count, 0.0, 1.0) * tf.random.uniform([count, 1, 6, 1])
+        return ink * (1 - tf.image.resize(lost, [1, width]))
+
     def draw_lines(self, ink: tf.Tensor) -> tf.Tensor:
-        """Straight lines, most of them of the text's colour, some of the background's."""
+        """Lines of any strength, most of them of the text's colour, some of the background's."""
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         x = tf.reshape(tf.range(width, dtype=tf.float32), [1, 1, width, 1])
         y = tf.reshape(tf.range(height, dtype=tf.float32), [1, height, 1, 1])
         many = uniform(count, 0.0, self.lines + 1.0)
         for number in range(1, self.lines + 1):
             turn = uniform(count, -math.pi / 2, math.pi / 2) ** 3 / 2.5  # mostly flat
-            far = (x - uniform(count, 0.0, width)) * tf.sin(turn) - (y - uniform(count, 0.0, height)) * tf.cos(turn)
-            line = tf.clip_by_value(uniform(count, 0.6, 1.8) - tf.abs(far), 0.0, 1.0)
-            line *= tf.cast(many >= number, tf.float32)
-            ink = tf.where(chosen(count, 0.75) > 0, tf.maximum(ink, line), ink * (1 - line))
+            right, down = x - uniform(count, 0.0, width), y - uniform(count, 0.0, height)
+            bend = uniform(count, -1.0, 1.0) ** 3 / 150  # mostly straight
+            far = right * tf.sin(turn) - down * tf.cos(turn) + bend * right**2
+            line = tf.clip_by_value(uniform(count, 0.6, 2.2) - tf.abs(far), 0.0, 1.0)
+            line *= uniform(count, 0.3, 1.0) * tf.cast(many >= number, tf.float32)
+            ink = tf.where(chosen(count, 0.8) > 0, tf.maximum(ink, line), ink * (1 - line))
         return ink
+
+    def sprinkle(self, ink: tf.Tensor) -> tf.Tensor:
+        """Single pixels of the text's colour or of the background's."""
+        share = self.speckles * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2  # mostly few
+        draw = tf.random.uniform(tf.shape(ink))
+        return tf.where(draw < share, tf.random.uniform(tf.shape(ink)), ink)
 
     def soften(self, ink: tf.Tensor) -> tf.Tensor:
         """Mix each pixel with its neighbours' mean, twice."""

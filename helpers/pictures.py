@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -19,21 +20,25 @@ def to_grey(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L"))
 
 
-def open_image(path: Path | str) -> Image.Image:
+def open_image(file: Path | str | BinaryIO, name: Path | str = "") -> Image.Image:
     """The picture in a file, fully loaded.
+
+    Args:
+        name: of a file that is open already, for errors.
 
     Raises:
         ImageError: the file is missing, or is no picture.
     """
+    name = name or (file if isinstance(file, (str, Path)) else "the file")
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             image.load()
             return image
     except FileNotFoundError:
-        raise ImageError(f"{short(Path(path))} does not exist. Check the file's name.") from None
+        raise ImageError(f"{short(Path(name))} does not exist. Check the file's name.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as reason:
         raise ImageError(
-            f"{short(Path(path))} is no readable image ({type(reason).__name__}). Give a whole PNG or JPEG file."
+            f"{short(Path(name))} is no readable image ({type(reason).__name__}). Give a whole PNG or JPEG file."
         ) from None
 
 

@@ -13,12 +13,13 @@ from PIL import Image
 
 from helpers._storage import short
 from helpers.alexnet import careful_logits
+from helpers.calibration import UNCALIBRATED, Calibration, looked_at, observed
 from helpers.errors import ImageError, StepError
 from helpers.pictures import ImageLike, fit_to_style, to_picture
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import STYLE_MEMBER, TEMPERATURE_MEMBER
+from helpers.training import CALIBRATION_MEMBER, STYLE_MEMBER
 
 NOTEBOOK = "notebook 04_train_alexnet"
 BATCH_SIZE = 256  # images
@@ -33,12 +34,15 @@ class Reading:
         confidence: probability that the whole text is right, 0 to 1: the product over the positions.
         probabilities: of each class at each position, float32 [positions, classes].
         error: why the picture could not be read, else None.
+        familiar: whether the picture looks like those that the network was trained on. Where not, the
+            confidence means little.
     """
 
     text: str
     confidence: float
     probabilities: np.ndarray
     error: str | None = None
+    familiar: bool = True
 
 
 class Reader:
@@ -47,15 +51,14 @@ class Reader:
     Args:
         model: from grey levels [batch, height, width, 1] to logits [batch, positions, classes].
         style: what it was trained to read.
-        temperature: divides the logits, so that confidence is what it says; see `training.calibrate`.
+        calibration: how its answers are to be taken; see `training.calibrate`.
     """
 
-    def __init__(self, model: keras.Model, style: CaptchaStyle, temperature: float = 1.0) -> None:
-        self.model, self.style, self.temperature = model, style, temperature
+    def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
+        self.model, self.style, self.calibration = model, style, calibration
         pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
-        self._probabilities = tf.function(
-            lambda images: tf.nn.softmax(careful_logits(model, images) / temperature), input_signature=[pictures]
-        )
+        self._look = tf.function(self._look_at, input_signature=[pictures])
+        self._observer = observed(model)
 
     @classmethod
     def load(cls, experiment_or_path: str | Path) -> Reader:
@@ -71,14 +74,14 @@ class Reader:
         try:
             with zipfile.ZipFile(path) as archive:
                 fields = json.loads(archive.read(STYLE_MEMBER))
-                corrected = TEMPERATURE_MEMBER in archive.namelist()
-                temperature = float(json.loads(archive.read(TEMPERATURE_MEMBER))) if corrected else 1.0
+                found = archive.read(CALIBRATION_MEMBER) if CALIBRATION_MEMBER in archive.namelist() else b"{}"
+                calibration = Calibration.from_dict(json.loads(found))
             model = keras.models.load_model(path, compile=False)
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as reason:
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as reason:
             raise StepError(
                 f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
             ) from None
-        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), temperature)
+        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), calibration)
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
         """Read one picture or many, each a path, a PIL image or a uint8 array of any size.
@@ -102,6 +105,12 @@ class Reader:
             readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
         return readings
 
+    def _look_at(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Probabilities, and the two signs by which a foreign picture is told."""
+        logits, filtered = self._observer(images, training=False)
+        careful = careful_logits(self.model, images, logits)
+        return tf.nn.softmax(careful / self.calibration.temperature), *looked_at(logits, filtered)
+
     def _read_batch(self, images: list[ImageLike], errors: str) -> list[Reading]:
         failed: dict[int, str] = {}
         pictures = np.full((len(images), self.style.height, self.style.image_width, 1), 255, np.uint8)
@@ -112,7 +121,8 @@ class Reader:
                 if errors == "raise":
                     raise
                 failed[index] = str(reason)
-        probabilities = self._probabilities(pictures).numpy()
+        probabilities, *signs = (part.numpy() for part in self._look(pictures))
+        familiar = self.calibration.familiar(*signs)
         return [
             Reading("", 0.0, np.full_like(one, 1 / one.shape[1]), failed[index])
             if index in failed
@@ -120,6 +130,7 @@ class Reader:
                 text=self.style.labels_to_text(one.argmax(axis=-1)),
                 confidence=float(one.max(axis=-1).prod()),
                 probabilities=one,
+                familiar=bool(familiar[index]),
             )
             for index, one in enumerate(probabilities)
         ]

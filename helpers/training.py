@@ -15,6 +15,7 @@ from helpers import _storage
 from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
 from helpers.alexnet import careful_logits
 from helpers.analysis import fit_temperature
+from helpers.calibration import UNCALIBRATED, Calibration, find_usual, looked_at, observed
 from helpers.dataset import read_manifest
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
@@ -26,8 +27,8 @@ from helpers.settings import Settings
 STYLE_MEMBER = "captcha_style.json"
 """Under this name model.keras, which is a zip file, carries the style that it reads."""
 
-TEMPERATURE_MEMBER = "captcha_temperature.json"
-"""And under this one the temperature by which its confidence is corrected."""
+CALIBRATION_MEMBER = "captcha_calibration.json"
+"""And under this one how its answers are to be taken."""
 
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
 LIVE_POINTS = 40  # on the whole curve
@@ -170,20 +171,20 @@ def _fingerprint(model: keras.Model, settings: Settings, augment: Augment) -> st
     )
 
 
-def save_model(model: keras.Model, settings: Settings, temperature: float = 1.0) -> None:
+def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:
     """Write model.keras with the style that it reads; the checkpoint is no longer needed.
 
     The file holds no state of the optimizer, which would make it three times as large.
 
     Args:
-        temperature: by which the reader corrects its confidence, see `calibrate`.
+        calibration: how the reader takes the answers, see `calibrate`.
     """
     network = keras.Model(model.input, model.output, name=model.name)  # not compiled: no optimizer
     with _storage.written_whole(settings.model_path) as temporary:
         network.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(STYLE_MEMBER, _storage.to_json(settings.style.to_dict()))
-            archive.writestr(TEMPERATURE_MEMBER, _storage.to_json(temperature))
+            archive.writestr(CALIBRATION_MEMBER, _storage.to_json(calibration.to_dict()))
     shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
 
 
@@ -207,14 +208,19 @@ def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[n
     return labels, logarithms.argmax(axis=-1)
 
 
-def calibrate(model: keras.Model, settings: Settings) -> float:
-    """The temperature at which the network is as sure of validation captchas as it is right.
+def calibrate(model: keras.Model, settings: Settings) -> Calibration:
+    """How the network's answers are to be taken, found out with validation captchas.
 
-    A network that was trained until it made hardly any mistake may be surer than it should be. One
-    number by which all logits are divided corrects much of that (Guo and others 2017).
+    The temperature: a network that was trained until it made hardly any mistake may be surer than it
+    should be. One number by which all logits are divided corrects much of that (Guo and others 2017).
+    And what is usual: how strong its answers are, and how its first filters respond.
     """
     labels, logarithms = read_split(model, settings, "validation")
-    return fit_temperature(logarithms, labels)
+    observer = observed(model)
+    look = tf.function(lambda images: looked_at(*observer(images, training=False)))
+    looks = [look(images) for images, _ in load_batches(settings, "validation", batch_size=250)]
+    strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+    return find_usual(fit_temperature(logarithms, labels), strengths, responses)
 
 
 def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:

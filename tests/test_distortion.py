@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from helpers.captchas import draw_captcha
-from helpers.distortion import Distortion
+from helpers.distortion import Distortion, moved_across
 from helpers.pictures import to_grey
 from helpers.quiet_tensorflow import tf
 from helpers.styles import CaptchaStyle
 
 NOTHING = Distortion(
-    inverted=0, thick=0, thin=0, outlined=0, scale=(1, 1), slope=0, lines=0, blur=0, contrast=0.5, gradient=0, grain=0
-)
+    inverted=0, thick=0, thin=0, outlined=0, wave=0, scale=(1, 1), slope=0, slant=0, faint=0, lines=0, speckles=0,
+    blur=0, contrast=0.5, gradient=0, grain=0,
+)  # fmt: skip
 STYLE = CaptchaStyle(noise_dots=0, noise_curves=0)
 IMAGES = np.stack([to_grey(draw_captcha("4728", STYLE, seed)) for seed in range(24)])[..., None]
 
@@ -101,6 +102,62 @@ def test_scale_changes_the_size_and_nothing_leaves_a_smaller_picture():
     edge = np.full((12, 60, 160, 1), 10, np.uint8)
     edge[:, 1:-1, 1:-1] = 250
     assert (distorted(only(scale=(0.5, 0.5)), edge)[:, 0, 0, 0] > 30).all()
+
+
+def bars(count, across):
+    """Pictures with three bars, across or down."""
+    pictures = np.full((count, 60, 160, 1), 250, np.uint8)
+    for start in (10, 28, 46):
+        if across:
+            pictures[:, start : start + 4, 20:140] = 10
+        else:
+            pictures[:, 10:50, start : start + 4] = 10
+    return pictures
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_a_wave_bends_what_is_straight_by_no_more_than_its_height(across):
+    straight = bars(12, across)
+    bent = distorted(only(wave=3), straight)
+    assert all((picture != image).any() for picture, image in zip(bent, distorted(NOTHING, straight), strict=True))
+    dark = (bent < bent.mean(axis=(1, 2, 3), keepdims=True)).any(axis=(0, 3))
+    first, last = np.flatnonzero(dark.any(axis=1 if across else 0))[[0, -1]]
+    assert 10 - 4 <= first <= 10
+    assert 49 <= last <= 49 + 4
+
+
+def test_rows_are_moved_by_parts_of_a_pixel():
+    row = tf.reshape(tf.constant([0.0, 0.0, 8.0, 0.0]), [1, 1, 4, 1])
+    for shift, expected in {0.0: [0, 0, 8, 0], 1.0: [0, 8, 0, 0], 0.25: [0, 2, 6, 0], -1.0: [0, 0, 0, 8]}.items():
+        moved = moved_across(row, tf.fill([1, 1, 1, 1], shift))
+        assert moved.numpy().ravel() == pytest.approx(expected)
+
+
+def test_slant_leans_upright_strokes_and_leaves_the_middle_row():
+    upright = bars(24, across=False)
+    leaning = distorted(only(slant=0.5), upright)
+    rows = [np.argmin(leaning[:, row, :, 0], axis=1) for row in (12, 30, 47)]
+    assert np.abs(rows[1] - 10).max() <= 1
+    moved = rows[2] - rows[0]
+    assert moved.min() < -5 < 5 < moved.max()
+    assert np.abs(moved).max() <= 0.5 * 36 + 2
+
+
+def test_a_part_of_the_text_may_be_faint_but_does_not_vanish():
+    solid = np.full((24, 60, 160, 1), 10, np.uint8)
+    solid[:, 0] = 250
+    strength = np.ptp(distorted(only(faint=0.6), solid), axis=1)[:, :, 0]  # of each column
+    relative = strength / strength.max(axis=1, keepdims=True)
+    assert 0.39 < relative.min() < 0.7
+    assert relative.max() == 1
+
+
+def test_speckles_are_single_pixels_and_no_more_than_their_share():
+    blank = np.full((24, 60, 160, 1), 250, np.uint8)
+    blank[:, 30, 80] = 10
+    changed = (distorted(only(speckles=0.1), blank) != distorted(NOTHING, blank)).mean(axis=(1, 2, 3))
+    assert 0.03 < changed.max() < 0.11
+    assert changed.mean() < 0.05
 
 
 def test_lines_blur_gradient_and_grain():

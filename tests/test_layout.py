@@ -31,10 +31,12 @@ ORDER = [
     "optimizer",
     "scores",
     "analysis",
+    "calibration",
     "plots",
     "_callbacks",
     "training",
     "reading",
+    "picker",
     "experiments",
 ]
 FREE = ("errors", "scores", "plots")  # these import no other helper

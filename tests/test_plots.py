@@ -36,6 +36,7 @@ ROW = {
     "validation_digit_accuracy": 0.2,
     "validation_captcha_accuracy": 0.01,
 }
+MISREAD = np.array([[5, 0, 2, 4], [5, 3, 2, 0], [6, 1, 2, 0]])  # PROBABILITIES say 5020
 CONFUSION = np.full((4, 10, 10), 2)
 
 SLOW = [{"seconds": 0, "captchas": 0.0}, {"seconds": 90, "captchas": 0.002}]
@@ -63,6 +64,7 @@ CASES = {
     "digit_against_whole": lambda: plots.digit_against_whole([POINT, {**POINT, "validation digits": 0.9}], 4),
     "probability_table": lambda: plots.probability_table(PROBABILITIES, CLASSES),
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
+    "mistakes": lambda: plots.mistakes([IMAGE] * 3, np.stack([PROBABILITIES] * 3), MISREAD, CLASSES),
     "confusion_maps": lambda: plots.confusion_maps(CONFUSION, CLASSES),
     "confidence_histogram": lambda: plots.confidence_histogram(np.array([0.2, 0.9]), np.array([False, True])),
     "reliability_curve": lambda: plots.reliability_curve({"as trained": BINS, "corrected": BINS}, "sure and right"),
@@ -77,6 +79,8 @@ CASES = {
         [(0.5, 0.4, 0.6, 100), (0.875, 0.8, 0.95, 60)],
     ),
     "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
+    "remedies": lambda: plots.remedies({"no remedy": [[2.3, 2.3]] * 2, "BatchNorm": [[2.3, 1.0]] * 2}, 10, 10),
+    "amounts": lambda: plots.amounts({1: [(1000, 0.5, 0.45, 0.55)], 3: [(1000, 0.98, 0.97, 0.99)]}, 500),
     "accuracy_over_time": lambda: plots.accuracy_over_time({"old": SLOW, "new": FAST}, 1000, "faster"),
     "accuracy_matrix": lambda: plots.accuracy_matrix(["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
     "knob_curves": lambda: plots.knob_curves({"plain": CURVE, "noisy": CURVE}, "dots", {"plain": 30, "noisy": 200}),
@@ -140,6 +144,7 @@ def test_one_chart_can_be_drawn_into_given_axes(name):
         "accuracy_over_time": ({"one": FAST}, 10, "fast"),
         "first_steps": ([POINT], 2),
         "digit_against_whole": ([POINT], 4),
+        "amounts": ({1: [(1000, 0.5, 0.45, 0.55)]}, 500),
         "accuracy_matrix": (["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
         "knob_curves": ({"plain": CURVE}, "dots", {"plain": 30}),
         "shares": ({"three": (33, 40, 0.825, 0.68, 0.913)}, "read whole [%]", "By length"),
@@ -380,6 +385,41 @@ def test_coverage_tells_what_is_right_when_all_is_answered():
     ax = CASES["coverage_curve"]()
     assert [list(data) for data in ax.lines[0].get_data()] == [[50, 100], [100, 87.5]]
     assert "all answered: 87.5 % right" in texts(ax.figure)
+
+
+def test_a_mistake_stands_beside_the_position_that_went_wrong():
+    probabilities = np.stack([PROBABILITIES] * 3)
+    probabilities[2, 0] = [0.35, 0, 0, 0, 0, 0.4, 0.25, 0, 0, 0]  # less sure than the other wrong position
+    figure = plots.mistakes([IMAGE] * 3, probabilities, MISREAD, CLASSES)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles[0].startswith("true 5024, read 5020:")
+    assert titles[1::2] == ["position 4", "position 2", "position 2"]
+    bars = figure.axes[1].patches
+    assert [bar.get_hatch() for bar in bars].count(None) + [bar.get_hatch() for bar in bars].count("") == 9
+    assert bars[0].get_hatch()  # what was read; the truth is told by its word
+    words = {text.get_text(): text.xy[0] for text in figure.axes[1].texts}
+    assert words == {"read": 0, "true": 4}
+
+
+def test_without_a_mistake_that_is_said():
+    assert "no mistake" in texts(plots.mistakes([], np.zeros((0, 4, 10)), np.zeros((0, 4), int), CLASSES))
+
+
+def test_each_remedy_has_its_panel_with_the_line_of_guessing():
+    figure = plots.remedies({f"remedy {i}": [[2.3, 2.2 - i / 5]] for i in range(6)}, mean_of=10, classes=10)
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == [f"remedy {i}" for i in range(6)]
+    for index, ax in enumerate(panels):
+        first, own, guessing = ax.lines
+        assert list(first.get_xdata()) == [10, 20]
+        assert list(own.get_ydata()) == pytest.approx([2.3, 2.2 - index / 5])
+        assert guessing.get_ydata()[0] == pytest.approx(np.log(10))
+
+
+def test_amounts_are_told_as_shares_read_wrong():
+    ax = CASES["amounts"]()
+    assert [text.get_text() for text in ax.texts] == ["50 %", "2 %"]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 
 @pytest.mark.parametrize(("counts", "wrong"), [(np.eye(10, dtype=int) * 99, 0), (np.ones((10, 10), int), 90)])

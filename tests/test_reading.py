@@ -12,6 +12,7 @@ from PIL import Image
 from test_pictures import MODES, in_mode
 
 from helpers.analysis import tempered
+from helpers.calibration import UNCALIBRATED, Calibration
 from helpers.captchas import draw_captcha
 from helpers.dataset import list_images
 from helpers.errors import ImageError, StepError
@@ -20,7 +21,7 @@ from helpers.reading import BATCH_SIZE, Reader
 from helpers.records import load_batches
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import STYLE_MEMBER, TEMPERATURE_MEMBER, save_model
+from helpers.training import CALIBRATION_MEMBER, STYLE_MEMBER, calibrate, save_model
 
 STYLE = CaptchaStyle()
 
@@ -191,9 +192,9 @@ def test_the_temperature_is_saved_and_changes_how_sure_the_reader_is_but_not_wha
     paths = [image.path for image in list_images(finished[0], "test")]
     readings = {}
     for temperature in (1.0, 2.0):
-        save_model(model, settings, temperature)
+        save_model(model, settings, Calibration(temperature))
         reader = Reader.load(settings.model_path)
-        assert reader.temperature == temperature
+        assert reader.calibration == Calibration(temperature)
         readings[temperature] = reader.read(paths)
     for sure, unsure in zip(readings[1.0], readings[2.0], strict=True):
         assert sure.text == unsure.text
@@ -201,13 +202,29 @@ def test_the_temperature_is_saved_and_changes_how_sure_the_reader_is_but_not_wha
         assert unsure.probabilities == pytest.approx(tempered(np.log(sure.probabilities), 2.0), abs=1e-5)
 
 
-def test_a_network_saved_without_a_temperature_is_read_as_it_is(finished, tmp_path):
+def test_a_network_saved_without_calibration_is_read_as_it_is(finished, tmp_path):
     copy = tmp_path / "model.keras"
     with zipfile.ZipFile(finished[0].model_path) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
-            if name != TEMPERATURE_MEMBER:
+            if name != CALIBRATION_MEMBER:
                 new.writestr(name, old.read(name))
-    assert Reader.load(copy).temperature == 1.0
+    assert Reader.load(copy).calibration == UNCALIBRATED
+
+
+def test_what_is_usual_is_saved_and_foreign_pictures_are_told(finished, tmp_path):
+    settings = dataclasses.replace(finished[0], data_dir=tmp_path)
+    settings.folder.mkdir(parents=True)
+    model = Reader.load(finished[0].model_path).model
+    calibration = calibrate(model, finished[0])
+    save_model(model, settings, calibration)
+    reader = Reader.load(settings.model_path)
+    assert reader.calibration == calibration
+    own = reader.read([image.path for image in list_images(finished[0], "validation")])
+    assert sum(not reading.familiar for reading in own) <= 2  # of 60: each sign may take one for foreign
+    foreign = [np.full((60, 160), 128, np.uint8), np.random.default_rng(0).integers(0, 256, (60, 160), np.uint8)]
+    assert [reading.familiar for reading in reader.read(foreign)] == [False, False]
+    as_they_are = Reader(model, settings.style).read(foreign)
+    assert [reading.familiar for reading in as_they_are] == [True, True]
 
 
 @pytest.mark.parametrize("which", ["absent", "somewhere/absent.keras"])

@@ -20,6 +20,7 @@ from helpers.dataset import list_images
 from helpers.distortion import Distortion
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras, tf
+from helpers.records import load_batches
 from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
@@ -308,12 +309,19 @@ def test_a_split_is_read_with_its_labels(finished):
     assert np.array_equal(predict_split(model, settings, "validation")[1], logarithms.argmax(axis=-1))
 
 
-def test_calibration_uses_the_validation_captchas_and_nothing_else(recorded, monkeypatch):
+def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, monkeypatch):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
     random = np.random.default_rng(0)
     logarithms = np.log(random.dirichlet(np.ones(10), size=(500, 4)))
     labels = np.where(random.random((500, 4)) < 0.7, logarithms.argmax(axis=-1), 0)
-    read = []
+    read, loaded = [], []
     monkeypatch.setattr(training, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
-    found = calibrate("network", recorded)
-    assert read == [("network", recorded, "validation")]
-    assert 0.3 < found == fit_temperature(logarithms, labels) < 3
+    monkeypatch.setattr(training, "load_batches", lambda *a, **k: loaded.append(a[:2]) or load_batches(*a, **k))
+    found = calibrate(model, settings)
+    assert read == [(model, settings, "validation")]
+    assert loaded == [(settings, "validation")]
+    assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
+    images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
+    filtered = keras.Model(model.input, model.get_layer("conv1").output)(images).numpy()
+    assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)

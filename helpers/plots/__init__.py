@@ -6,34 +6,33 @@ digit, vermilion a whole captcha.
 """
 
 from helpers.plots.basics import horizontal_bars, new_axes
-from helpers.plots.comparisons import accuracy_matrix, experiments, growth, knob_curves, shares, slices
+from helpers.plots.comparisons import accuracy_matrix, amounts, experiments, growth, knob_curves, shares, slices
+from helpers.plots.confidence import confidence_histogram, coverage_curve, reliability_curve
 from helpers.plots.pictures import byte_map, class_balance, gallery, knob_strips, mosaic, network, show_image
+from helpers.plots.plateau import first_steps, loss_curves, remedies
 from helpers.plots.readings import (
     activations,
-    confidence_histogram,
     confusion_maps,
     confusion_matrix,
-    coverage_curve,
+    mistakes,
     occlusion_maps,
     probability_bars,
     probability_table,
-    reliability_curve,
 )
 from helpers.plots.training import (
     accuracy_over_time,
     digit_against_whole,
     draw_progress,
     epochs,
-    first_steps,
     learning_rate,
     live_display,
-    loss_curves,
 )
 
 __all__ = [
     "accuracy_matrix",
     "accuracy_over_time",
     "activations",
+    "amounts",
     "byte_map",
     "class_balance",
     "confidence_histogram",
@@ -53,6 +52,7 @@ __all__ = [
     "learning_rate",
     "live_display",
     "loss_curves",
+    "mistakes",
     "mosaic",
     "network",
     "new_axes",
@@ -60,6 +60,7 @@ __all__ = [
     "probability_bars",
     "probability_table",
     "reliability_curve",
+    "remedies",
     "shares",
     "show_image",
     "slices",

@@ -152,6 +152,40 @@ def growth(
     return ax
 
 
+def amounts(
+    curves: Mapping[int, Sequence[tuple[int, float, float, float]]], count: int, ax: Axes | None = None
+) -> Axes:
+    """Share read wrong against the number of different captchas, both logarithmic, a curve for each number of epochs.
+
+    Args:
+        curves: epochs -> (captchas, share, low, high) of whole captchas read right, 0 to 1.
+        count: validation captchas behind each point.
+    """
+    if ax is None:
+        _, ax = new_axes(8, 4)
+    ticks: dict[int, None] = {}
+    for (epochs, points), color, marker in zip(curves.items(), (VERMILION, BLUE, GREEN), "osD", strict=False):
+        x, share, low, high = np.array(points).T
+        ticks |= dict.fromkeys(x.astype(int))
+        wrong, bounds = 100 * (1 - share), 100 * np.abs([share - high, share - low])
+        name = f"{epochs} epoch{'s' * (epochs > 1)}"
+        ax.errorbar(x, wrong, bounds, color=color, marker=marker, capsize=3, label=name)
+        for at, value in zip(x, wrong, strict=True):
+            ax.annotate(
+                f"{value:.3g} %", (at, value), fontsize=8, color=color, textcoords="offset points", xytext=(6, 4)
+            )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks(sorted(ticks), [f"{tick:,}" for tick in sorted(ticks)])
+    ax.minorticks_off()
+    ax.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+    ax.set_xlabel("different training captchas")
+    ax.set_ylabel(f"read wrong, of {count:,}\nvalidation captchas [%]")
+    ax.set_title("More captchas help more than more passes over the same ones")
+    ax.legend(fontsize=9)
+    return ax
+
+
 def slices(facts: Mapping[str, Mapping[str, tuple[int, int, float, float, float]]], mean: float) -> Figure:
     """Whole-captcha accuracy in slices of several facts, with intervals and counts, and its mean as a line.
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.basics import BLUE, CAPTCHAS, GREY, VERMILION, new_axes
+from helpers.plots.basics import BLUE, GREY, VERMILION
 from helpers.plots.pictures import show_image
 
 
@@ -63,6 +63,55 @@ def probability_bars(image: Any, probabilities: np.ndarray, classes: str, title:
     return fig
 
 
+def mistakes(
+    images: Sequence[Any], probabilities: np.ndarray, labels: np.ndarray, classes: str, columns: int = 2
+) -> Figure:
+    """Misread captchas, each beside the probabilities of the position that went wrong.
+
+    Of several wrong positions it is the one that the network was surest of. What was read is hatched
+    and marked "read", the truth "true".
+
+    Args:
+        probabilities: [captchas, positions, classes].
+        labels: the true classes, [captchas, positions].
+    """
+    rows = max(1, -(-len(images) // columns))
+    fig, axes = plt.subplots(
+        rows, 2 * columns, figsize=(4.4 * columns, 1.25 * rows), layout="constrained", squeeze=False,
+        width_ratios=(1.35, 1) * columns,
+    )  # fmt: skip
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for index, (image, rows_of, truth) in enumerate(zip(images, probabilities, labels, strict=True)):
+        left, right = axes[index // columns, 2 * (index % columns) :][:2]
+        read = rows_of.argmax(axis=1)
+        wrong = np.flatnonzero(read != truth)
+        worst = wrong[rows_of[wrong].max(axis=1).argmax()]
+        texts = ["".join(classes[label] for label in text) for text in (truth, read)]
+        left.set_axis_on()
+        show_image(image, f"true {texts[0]}, read {texts[1]}: {rows_of.max(axis=1).prod():.1%} sure", left)
+        left.title.set_fontsize(9)
+        right.set_axis_on()
+        _bars_of_a_mistake(right, rows_of[worst], int(truth[worst]), int(read[worst]), classes)
+        right.set_title(f"position {worst + 1}", fontsize=9)
+    if not len(images):
+        axes[0, 0].text(0.5, 0.5, "no mistake to show", ha="center", va="center")
+    return fig
+
+
+def _bars_of_a_mistake(ax: Axes, probabilities: np.ndarray, true: int, read: int, classes: str) -> None:
+    bars = ax.bar(range(len(classes)), 100 * probabilities, color=GREY)
+    for label, name, color, hatch in ((read, "read", VERMILION, "////"), (true, "true", BLUE, "")):
+        bars[label].set(facecolor=color, hatch=hatch, edgecolor="white" if hatch else color)
+        higher = 10 * (name == "true" and abs(true - read) < 3)  # else the two words may lie over each other
+        ax.annotate(name, (label, 100 * probabilities[label]), ha="center", fontsize=8,
+                    textcoords="offset points", xytext=(0, 2 + higher))  # fmt: skip
+    ax.set_xticks(range(len(classes)), list(classes), fontsize=8 if len(classes) < 16 else 5)
+    ax.set_ylim(0, 125)
+    ax.set_yticks([0, 100], ["0", "100 %"], fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
 def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
     """For each position: which character was read as which, right answers left out.
 
@@ -86,76 +135,6 @@ def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
     axes[0, 0].set_ylabel("true character")
     fig.suptitle(f"{wrong.sum()} wrong characters among {counts.sum():,}", fontsize=11)
     return fig
-
-
-def confidence_histogram(confidence: np.ndarray, right: np.ndarray, ax: Axes | None = None) -> Axes:
-    """How sure the network was, of right and of wrong readings; a logarithmic count.
-
-    Args:
-        confidence: 0 to 1, [captchas].
-        right: whether each was read right, bool [captchas].
-    """
-    if ax is None:
-        _, ax = new_axes()
-    bins = np.linspace(0, 1, 21)
-    ax.hist(confidence[right], bins, color=BLUE, alpha=0.6, label=f"read right ({right.sum():,})")
-    ax.hist(confidence[~right], bins, histtype="step", linewidth=2, color=VERMILION, hatch="///",
-            label=f"read wrong ({(~right).sum():,})")  # fmt: skip
-    ax.set_yscale("log")
-    ax.set_ylim(bottom=0.7)
-    ax.set_xlabel("confidence: probability that the whole text is right")
-    ax.set_ylabel("captchas")
-    ax.legend(loc="upper left", fontsize=9)
-    return ax
-
-
-def reliability_curve(
-    bins: Mapping[str, Sequence[tuple[float, float, float, tuple[int, int, float, float, float]]]],
-    title: str,
-    ax: Axes | None = None,
-) -> Axes:
-    """Accuracy against confidence, with intervals and counts; on the diagonal confidence keeps its word.
-
-    Args:
-        bins: name -> (low, high, mean confidence, (right, count, share, low, high)), as
-            `analysis.reliability` gives. The counts written are those of the last.
-    """
-    if ax is None:
-        _, ax = new_axes(6.5, 4.6)
-    ax.plot([0, 100], [0, 100], ":", color=GREY, label="as sure as right")
-    for (name, found), color, marker in zip(bins.items(), (VERMILION, BLUE), "so", strict=False):
-        x = [100 * confidence for _, _, confidence, _ in found]
-        y = [100 * score[2] for *_, score in found]
-        bounds = [[100 * abs(score[2] - score[end]) for *_, score in found] for end in (3, 4)]
-        ax.errorbar(x, y, bounds, color=color, marker=marker, capsize=3, linewidth=1.2, label=name)
-    for _, _, confidence, score in found:
-        ax.annotate(f"{score[1]:,}", (100 * confidence, 3), fontsize=8, color="#555555", ha="center")
-    ax.set_xlim(-2, 102)
-    ax.set_ylim(0, 104)
-    ax.set_xlabel("confidence [%]; the numbers above count the captchas of each point")
-    ax.set_ylabel("of these read right [%]")
-    ax.set_title(title, fontsize=11)
-    ax.legend(loc="upper left", fontsize=9, bbox_to_anchor=(0, 0.95))
-    return ax
-
-
-def coverage_curve(answered: np.ndarray, accuracy: np.ndarray, ax: Axes | None = None) -> Axes:
-    """Accuracy of the most confident answers, against the share of captchas that is answered.
-
-    Args:
-        answered, accuracy: 0 to 1, as `analysis.coverage` gives.
-    """
-    if ax is None:
-        _, ax = new_axes()
-    ax.plot(100 * answered, 100 * accuracy, color=CAPTCHAS)
-    ax.annotate(f"all answered: {100 * accuracy[-1]:.1f} % right", (100, 100 * accuracy[-1]), ha="right", va="top",
-                textcoords="offset points", xytext=(-4, -6), fontsize=9)  # fmt: skip
-    ax.set_xlim(0, 101)
-    ax.set_ylim(min(99.0, 100 * accuracy[len(accuracy) // 20 :].min() - 3), 100.3)
-    ax.set_xlabel("captchas answered, the most confident first [%]")
-    ax.set_ylabel("of these read right [%]")
-    ax.set_title("Who refuses when in doubt is wrong less often")
-    return ax
 
 
 def confusion_matrix(counts: np.ndarray, classes: str, ax: Axes | None = None) -> Axes:

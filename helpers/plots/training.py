@@ -78,29 +78,6 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     return fig
 
 
-def first_steps(points: Sequence[Mapping[str, float]], positions: int, ax: Axes | None = None) -> Axes:
-    """Accuracy of each position while the network leaves the plateau, the first tenth of the training.
-
-    Args:
-        points: images seen and an accuracy, 0 to 1, "position 1" and so on.
-    """
-    if ax is None:
-        _, ax = new_axes()
-    end = max(points[-1]["images"] / 10, points[min(8, len(points) - 1)]["images"])
-    early = [point for point in points if point["images"] <= end]
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.85, positions))
-    for index, (color, marker) in enumerate(zip(shades, "osD^v<>ph*Xd", strict=False)):
-        y = [100 * point[f"position {index + 1}"] for point in early]
-        ax.plot([point["images"] for point in early], y, marker=marker, markersize=4, color=color,
-                label=f"position {index + 1}")  # fmt: skip
-    ax.set_ylim(-2, 102)
-    ax.set_xlabel("training images seen")
-    ax.set_ylabel("validation digits read right [%]")
-    ax.set_title("When does each position leave the plateau?")
-    ax.legend(fontsize=9)
-    return ax
-
-
 def digit_against_whole(points: Sequence[Mapping[str, float]], positions: int, ax: Axes | None = None) -> Axes:
     """Whole-captcha accuracy in training against digit accuracy, with the line that independence would give.
 
@@ -119,27 +96,6 @@ def digit_against_whole(points: Sequence[Mapping[str, float]], positions: int, a
     ax.set_ylabel("validation captchas read whole [%]")
     ax.set_title("A captcha is whole only if all of it is right")
     ax.legend(fontsize=9)
-    return ax
-
-
-def loss_curves(curves: Mapping[str, Sequence[float]], classes: int, ax: Axes | None = None) -> Axes:
-    """Loss after each batch, with the line ln(classes) on which a network is guessing.
-
-    Args:
-        curves: name -> loss of each batch.
-    """
-    if ax is None:
-        _, ax = new_axes()
-    for (name, losses), color in zip(curves.items(), (GREY, GREEN, YELLOW, BLUE), strict=False):
-        ax.plot(range(1, len(losses) + 1), losses, color=color, label=name)
-    ax.axhline(np.log(classes), color="black", linewidth=1, linestyle=":")
-    ax.annotate(f"ln {classes} = {np.log(classes):.3f}: guessing", (1, np.log(classes)), fontsize=9,
-                textcoords="offset points", xytext=(4, 4))  # fmt: skip
-    ax.set_ylim(0, 1.35 * np.log(classes))
-    ax.set_xlabel("batch")
-    ax.set_ylabel("loss (cross entropy) [nats]")
-    ax.set_title("Who leaves the plateau?")
-    ax.legend(loc="lower left", fontsize=9)
     return ax
 
 

@@ -5,7 +5,8 @@ python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        most of an hour: all of the original's 5,000 iterations
 python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
 
-"original" and "reading" use the default experiment; what is missing of it is made first. Keep the machine quiet.
+"original", "reading" and "learning" use the default experiment; what is missing of it is made first.
+Keep the machine quiet.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import sys
 
 from helpers.errors import TutorialError
-from tests.benchmarks import accuracy, compute, experiments, growth, original, pipeline, reading
+from tests.benchmarks import accuracy, compute, experiments, growth, learning, original, pipeline, reading
 
 QUESTIONS = {
     "pipeline": pipeline.main,
@@ -23,6 +24,7 @@ QUESTIONS = {
     "reading": reading.main,
     "original": original.main,
     "growth": growth.main,
+    "learning": learning.main,
     "accuracy": accuracy.main,
 }
 

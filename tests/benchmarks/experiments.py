@@ -50,6 +50,7 @@ KNOBS: dict[str, list[Any]] = {
 }
 LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
 SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large ones
+AMOUNTS = (5_000, 10_000, 20_000)  # training captchas of cold and warm starts
 CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
 
@@ -154,13 +155,16 @@ def knobs() -> None:
 def warm_start() -> None:
     """The noisy preset from random weights, and from the default experiment's in a third of the passes."""
     style, source = CaptchaStyle.preset("noisy"), str(default_experiment(trained=True).model_path)
-    cold = made("noisy", style)
-    warm = made("noisy from default", style, source=source, epochs=SMALL["epochs"] // 3)
     rows, curves = [], {}
-    for name, row, label in (("noisy", cold, "random weights"), ("noisy from default", warm, "the default's weights")):
-        points = read_rows(opened(name).progress_path)
-        curves[label] = [{"seconds": p["seconds"], "captchas": p["validation captchas"]} for p in points]
-        rows.append({"start": label, **row})
+    for count in AMOUNTS:
+        cold = "noisy" if count == SMALL["train_count"] else f"noisy {count}"
+        warm = {"source": source, "epochs": SMALL["epochs"] // 3}
+        for name, label, options in ((cold, "random weights", {}), (f"{cold} from default", "the default's", warm)):
+            rows.append({"start": label, **made(name, style, train_count=count, **options)})
+            points = read_rows(opened(name).progress_path)
+            curves[f"{label}, {count:,}"] = [
+                {"seconds": p["seconds"], "captchas": p["validation captchas"]} for p in points
+            ]
     measured.save("warm_start", "What does a warm start save?", rows, command=COMMAND, curves=curves)
 
 

@@ -1,0 +1,102 @@
+"""How to take a network's answers: how sure it may be, and whether a picture looks like those of its training.
+
+A network has to answer, whatever it is shown. Two things give a foreign picture away. The answer is
+weaker than usual: its largest logits are small. And the filters of the first convolution, which see
+strokes and dots but no digits, respond to it more or less than usual. What is usual is found out with
+validation captchas, as the temperature is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.quiet_tensorflow import keras, tf
+
+ALARM = 0.005
+"""The share of validation captchas that each of the two signs takes for foreign."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What validation captchas tell about a network's answers.
+
+    Attributes:
+        temperature: divides the logits, so that the network is as sure as it is right.
+        weakest: strength of an answer below which a picture looks foreign.
+        means, deviations: of the filters' responses, one of each for every response.
+        farthest: distance of the responses from these above which a picture looks foreign.
+    """
+
+    temperature: float = 1.0
+    weakest: float = -np.inf
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+    farthest: float = np.inf
+
+    def familiar(self, strengths: np.ndarray, responses: np.ndarray) -> np.ndarray:
+        """Whether each picture looks like those of the training, bool [pictures].
+
+        Args:
+            strengths, responses: as `looked_at` gives them.
+        """
+        if not self.means:
+            return np.ones(len(strengths), bool)
+        distances = distances_from_usual(responses, np.array(self.means), np.array(self.deviations))
+        return (strengths >= self.weakest) & (distances <= self.farthest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return asdict(self) if self.means else {"temperature": self.temperature}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """The calibration whose `to_dict` gave `values`."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+UNCALIBRATED = Calibration()
+"""The answers as they are; every picture looks familiar."""
+
+
+def observed(model: keras.Model) -> keras.Model:
+    """The network with two outputs: its logits, and what the filters of its first convolution respond."""
+    return keras.Model(model.input, [model.output, model.get_layer("conv1").output])
+
+
+def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The two signs by which a foreign picture is told.
+
+    Args:
+        logits: [pictures, positions, classes].
+        filtered: the first convolution's output, [pictures, height, width, channels].
+
+    Returns:
+        The strength of each answer, its largest logits averaged over the positions, [pictures]; and
+        each filter's mean response and its deviation over the picture, [pictures, 2 * channels].
+    """
+    means, variances = tf.nn.moments(filtered, axes=[1, 2])
+    return tf.reduce_mean(tf.reduce_max(logits, axis=-1), axis=-1), tf.concat([means, tf.sqrt(variances)], axis=1)
+
+
+def distances_from_usual(responses: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """How many deviations the responses are from their means, squared and averaged: 1 is usual, [pictures]."""
+    return (((responses - means) / deviations) ** 2).mean(axis=1)
+
+
+def find_usual(temperature: float, strengths: np.ndarray, responses: np.ndarray) -> Calibration:
+    """The calibration for which these captchas, all but a few, are familiar.
+
+    Args:
+        strengths, responses: of validation captchas, as `looked_at` gives them.
+    """
+    means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
+    return Calibration(
+        temperature=temperature,
+        weakest=float(np.quantile(strengths, ALARM)),
+        means=tuple(means.tolist()),
+        deviations=tuple(deviations.tolist()),
+        farthest=float(np.quantile(distances_from_usual(responses, means, deviations), 1 - ALARM)),
+    )

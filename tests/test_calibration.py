@@ -1,0 +1,62 @@
+"""What is usual, on numbers that were worked out by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import calibration
+from helpers.calibration import UNCALIBRATED, Calibration, distances_from_usual, find_usual, looked_at, observed
+from helpers.quiet_tensorflow import tf
+
+BOUNDS = Calibration(temperature=1.4, weakest=5.0, means=(1.0, 2.0), deviations=(0.5, 1.0), farthest=2.5)
+
+
+def test_the_two_signs():
+    logits = tf.constant([[[1.0, 3.0, 2.0], [5.0, 0.0, 0.0]]])
+    filtered = tf.constant([[[[1.0, 0.0], [3.0, 0.0]]]])  # one picture of 1 x 2 places, two filters
+    strengths, responses = looked_at(logits, filtered)
+    assert strengths.numpy() == pytest.approx([4.0])  # (3 + 5) / 2
+    assert responses.numpy() == pytest.approx(np.array([[2.0, 0.0, 1.0, 0.0]]), abs=1e-5)
+
+
+def test_distance_counts_deviations():
+    distances = distances_from_usual(np.array([[1.0, 2.0], [2.0, 2.0]]), np.array([1.0, 2.0]), np.array([0.5, 1.0]))
+    assert distances == pytest.approx([0.0, 2.0])  # two deviations in one of two responses: 4 / 2
+
+
+@pytest.mark.parametrize(
+    ("strength", "responses", "familiar"),
+    [(6.0, [1.0, 2.0], True), (4.9, [1.0, 2.0], False), (6.0, [2.0, 2.0], True), (6.0, [2.2, 2.0], False)],
+)
+def test_a_weak_answer_or_a_foreign_response_gives_a_picture_away(strength, responses, familiar):
+    assert BOUNDS.familiar(np.array([strength]), np.array([responses])).tolist() == [familiar]
+
+
+def test_nothing_looks_foreign_to_what_was_not_calibrated():
+    assert UNCALIBRATED.familiar(np.array([-99.0, 0.0]), np.zeros((2, 5))).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("given", [UNCALIBRATED, Calibration(1.4), BOUNDS])
+def test_it_survives_json(given):
+    assert Calibration.from_dict(json.loads(json.dumps(given.to_dict()))) == given
+
+
+def test_each_sign_takes_a_few_of_many_for_foreign(monkeypatch):
+    monkeypatch.setattr(calibration, "ALARM", 0.02)
+    random = np.random.default_rng(0)
+    strengths, responses = random.normal(10, 2, 5_000), random.normal(3, 0.5, (5_000, 8))
+    found = find_usual(1.4, strengths, responses)
+    assert found.temperature == 1.4
+    assert found.means == pytest.approx([3.0] * 8, abs=0.05)
+    assert found.deviations == pytest.approx([0.5] * 8, abs=0.05)
+    assert (strengths < found.weakest).mean() == pytest.approx(0.02, abs=0.002)
+    foreign = ~found.familiar(np.full(5_000, 99.0), responses)
+    assert foreign.mean() == pytest.approx(0.02, abs=0.002)
+
+
+def test_a_network_is_observed_without_changing_its_answer(reader):
+    images = np.random.default_rng(1).integers(0, 256, (3, 60, 160, 1), dtype=np.uint8)
+    logits, filtered = observed(reader.model)(images)
+    assert logits.numpy() == pytest.approx(reader.model(images).numpy(), abs=1e-5)
+    assert filtered.shape == (3, 30, 80, 4)

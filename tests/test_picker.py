@@ -1,0 +1,104 @@
+"""The picker of notebook 5, driven as its buttons would."""
+
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageGrab
+
+from helpers.captchas import draw_captcha
+from helpers.picker import Picker, verdict
+from helpers.reading import Reading
+from helpers.styles import CaptchaStyle
+
+CAPTCHA = draw_captcha("5020", CaptchaStyle(), seed=1)
+
+
+def as_png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def choose(picker, content: bytes, name: str) -> None:
+    """What the browser sends when a file is chosen."""
+    file = {"name": name, "type": "image/png", "size": len(content), "content": memoryview(content)}
+    picker.upload.value = ({**file, "last_modified": datetime.datetime.now(datetime.UTC)},)
+
+
+@pytest.fixture
+def picker(reader):
+    return Picker(reader)
+
+
+def expected(reader, picture=CAPTCHA) -> str:
+    return f"<b>{verdict(reader.read(picture)[0])}</b>"
+
+
+def shown(picker) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picker.picture.value)).convert("L"))
+
+
+def test_a_chosen_file_is_read_and_shown(picker, reader):
+    choose(picker, as_png(CAPTCHA), "mine.png")
+    assert picker.verdict.value == expected(reader)
+    first = shown(picker)
+    assert first.std() > 1
+    other = draw_captcha("9999", CaptchaStyle(), seed=2).resize((320, 120))
+    choose(picker, as_png(other), "other.png")
+    assert picker.verdict.value == expected(reader, other)
+    assert (shown(picker) != first).any()
+
+
+def test_a_path_is_read(picker, reader, tmp_path):
+    CAPTCHA.save(tmp_path / "mine.png")
+    picker.path.value = f" {tmp_path / 'mine.png'} "
+    assert picker.verdict.value == expected(reader)
+
+
+@pytest.mark.parametrize("copied", ["picture", "file"])
+def test_what_is_in_the_clipboard_is_read(picker, reader, tmp_path, monkeypatch, copied):
+    CAPTCHA.save(tmp_path / "mine.png")
+    content = CAPTCHA if copied == "picture" else [str(tmp_path / "mine.png")]
+    monkeypatch.setattr(ImageGrab, "grabclipboard", lambda: content)
+    picker.button.click()
+    assert picker.verdict.value == expected(reader)
+
+
+def no_clipboard():
+    raise NotImplementedError("xclip is missing")
+
+
+def test_what_cannot_be_read_is_refused_in_place_and_the_last_picture_stays(picker, tmp_path, monkeypatch):
+    choose(picker, as_png(CAPTCHA), "mine.png")
+    before = picker.picture.value
+    (tmp_path / "notes.png").write_text("no picture")
+    steps = {
+        "broken.png is no readable image": lambda: choose(picker, as_png(CAPTCHA)[:500], "broken.png"),
+        "notes.png is no readable image": lambda: setattr(picker.path, "value", str(tmp_path / "notes.png")),
+        "absent.png does not exist": lambda: setattr(picker.path, "value", str(tmp_path / "absent.png")),
+        "There is no picture in the clipboard": lambda: picker.button.click(),
+    }
+    monkeypatch.setattr(ImageGrab, "grabclipboard", lambda: None)
+    for message, step in steps.items():
+        step()
+        assert picker.verdict.value.startswith("<b>Not read.</b>")
+        assert message in picker.verdict.value
+        assert picker.picture.value == before
+    monkeypatch.setattr(ImageGrab, "grabclipboard", no_clipboard)
+    picker.button.click()
+    assert "xclip is missing" in picker.verdict.value
+    choose(picker, as_png(CAPTCHA), "again.png")
+    assert "Not read" not in picker.verdict.value
+
+
+@pytest.mark.parametrize("familiar", [True, False])
+def test_a_foreign_picture_is_read_with_a_warning(familiar):
+    said = verdict(Reading("5020", 0.987, np.eye(10)[[5, 0, 2, 0]], familiar=familiar))
+    assert said.startswith("Read as 5020, 98.7% sure.")
+    assert ("do not rely on it" in said) is not familiar
+
+
+def test_without_a_kernel_a_sentence_stands_for_it(picker):
+    assert "choose a picture" in repr(picker)
