@@ -62,8 +62,8 @@ UNCALIBRATED = Calibration()
 
 
 def observed(model: keras.Model) -> keras.Model:
-    """The network with two outputs: its logits, and what the filters of its first convolution respond."""
-    return keras.Model(model.input, [model.output, model.get_layer("conv1").output])
+    """The network with two outputs: its logits, and what its first filters respond, after the first max-pool."""
+    return keras.Model(model.input, [model.output, model.get_layer("pool1").output])
 
 
 def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -71,7 +71,7 @@ def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 
     Args:
         logits: [pictures, positions, classes].
-        filtered: the first convolution's output, [pictures, height, width, channels].
+        filtered: the first max-pool's output, [pictures, height, width, channels].
 
     Returns:
         The strength of each answer, its largest logits averaged over the positions, [pictures]; and

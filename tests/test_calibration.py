@@ -59,4 +59,4 @@ def test_a_network_is_observed_without_changing_its_answer(reader):
     images = np.random.default_rng(1).integers(0, 256, (3, 60, 160, 1), dtype=np.uint8)
     logits, filtered = observed(reader.model)(images)
     assert logits.numpy() == pytest.approx(reader.model(images).numpy(), abs=1e-5)
-    assert filtered.shape == (3, 30, 80, 4)
+    assert filtered.shape == (3, 15, 40, 4)

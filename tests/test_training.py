@@ -323,5 +323,5 @@ def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, mon
     assert loaded == [(settings, "validation")]
     assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
     images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
-    filtered = keras.Model(model.input, model.get_layer("conv1").output)(images).numpy()
+    filtered = keras.Model(model.input, model.get_layer("pool1").output)(images).numpy()
     assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)
