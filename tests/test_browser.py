@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers.captchas import draw_captcha
+from helpers.styles import CaptchaStyle
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
+EXPLORER, PICKER = "explorer = ", "Picker("  # the cells that show widgets
 MINUTE = 60_000  # milliseconds, as the browser counts
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -97,18 +101,19 @@ def close(page):
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
-def go_below_the_explorer(page):
-    """Make the cell below the explorer the active one, as a click on it does."""
+def go_below(page, start):
+    """Make the cell below the one that starts so the active one, as a click on it does."""
     page.evaluate(
-        """() => { const notebook = jupyterapp.shell.currentWidget.content;
+        """start => { const notebook = jupyterapp.shell.currentWidget.content;
             notebook.activeCellIndex = 1 + notebook.widgets.findIndex(
-                cell => cell.model.sharedModel.getSource().startsWith('explorer = ')); }"""
+                cell => cell.model.sharedModel.getSource().startsWith(start)); }""",
+        start,
     )
 
 
 def run_to_the_explorer(page):
     """Run the cells of notebook 2 down to the explorer."""
-    go_below_the_explorer(page)
+    go_below(page, EXPLORER)
     run(page, "notebook:run-all-above")
     page.locator(".widget-image").wait_for()
     page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
@@ -119,7 +124,20 @@ def grid(page):
     return page.locator(".widget-image").get_attribute("src")
 
 
-def test_a_knob_a_preset_and_a_second_experiment(page, lab):
+def choose_a_picture(page, folder):
+    """Give the picker of notebook 5 a captcha, then a text; it reads the one and refuses the other."""
+    draw_captcha("5020", CaptchaStyle.preset("noisy"), seed=1).save(folder / "mine.png")
+    (folder / "notes.png").write_text("no picture")
+    go_below(page, PICKER)
+    button = page.get_by_role("button", name="Choose a file")
+    for name, answer in (("mine.png", "Read as"), ("notes.png", "notes.png is no readable image")):
+        with page.expect_file_chooser() as chooser:
+            button.click()
+        chooser.value.set_files(folder / name)
+        page.get_by_text(answer).first.wait_for()
+
+
+def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab, tmp_path):
     for name in NUMBERED:
         open_notebook(page, lab, name, "default")
         run(page, "notebook:run-all-cells")
@@ -146,13 +164,15 @@ def test_a_knob_a_preset_and_a_second_experiment(page, lab):
     page.get_by_role("button", name="Use this style").focus()
     page.keyboard.press("Enter")
     page.get_by_text('STYLE = CaptchaStyle.preset("noisy")').first.wait_for()
-    go_below_the_explorer(page)
+    go_below(page, EXPLORER)
     run(page, "notebook:run-all-below")
     close(page)
 
     for name in NUMBERED[1:]:
         open_notebook(page, lab, name, "noisy")
         notebook = run(page, "notebook:run-all-cells")
+        if name == NUMBERED[-1]:
+            choose_a_picture(page, tmp_path)
         close(page)
     (cell,) = [cell for cell in notebook["cells"] if cell["source"].startswith("experiments = ")]
     table = cell["outputs"][0]["data"]["text/markdown"]

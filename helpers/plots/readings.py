@@ -101,11 +101,13 @@ def mistakes(
 
 def _bars_of_a_mistake(ax: Axes, probabilities: np.ndarray, true: int, read: int, classes: str) -> None:
     bars = ax.bar(range(len(classes)), 100 * probabilities, color=GREY)
-    for label, name, color, hatch in ((read, "read", VERMILION, "////"), (true, "true", BLUE, "")):
+    near = abs(true - read) < 3  # then the two words would lie over each other
+    aside = {True: ("left", "right"), False: ("right", "left")}[true > read] if near else ("center", "center")
+    words = ((true, "true", BLUE, "", aside[0]), (read, "read", VERMILION, "////", aside[1]))
+    for label, name, color, hatch, side in words:
         bars[label].set(facecolor=color, hatch=hatch, edgecolor="white" if hatch else color)
-        higher = 10 * (name == "true" and abs(true - read) < 3)  # else the two words may lie over each other
-        ax.annotate(name, (label, 100 * probabilities[label]), ha="center", fontsize=8,
-                    textcoords="offset points", xytext=(0, 2 + higher))  # fmt: skip
+        ax.annotate(name, (label, 100 * probabilities[label]), ha=side, fontsize=8,
+                    textcoords="offset points", xytext=(0, 2))  # fmt: skip
     ax.set_xticks(range(len(classes)), list(classes), fontsize=8 if len(classes) < 16 else 5)
     ax.set_ylim(0, 125)
     ax.set_yticks([0, 100], ["0", "100 %"], fontsize=8)
