@@ -1,16 +1,34 @@
-"""Finished captchas changed at random in training, so that a network reads other generators' too.
+"""Finished captchas changed at random in training: moved a little, or much more.
 
-A style says how captchas are drawn. This step takes the drawn ones and changes what their style
-leaves alike: which of text and background is darker, strokes, size, waves, faint characters, lines
-across, speckles, blur, grain.
+`shift_batch` shows the same captchas in other places. `Distortion` is for a network that is to read
+other generators' captchas too: it changes what a style leaves alike, such as which of text and
+background is darker, strokes, size, waves, faint characters, lines across, speckles, blur, grain.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from helpers.quiet_tensorflow import tf
+
+Augment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Changes a batch of images in training: (images, labels) -> (images, labels), of the same shapes."""
+
+SHIFT_X, SHIFT_Y = 8, 4  # pixels
+
+
+def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Move a batch by up to 8 pixels across and 4 down; its mirrored edge fills the gap.
+
+    Each epoch then shows the same captchas in other places, as if there were more of them.
+    """
+    height, width = images.shape[1], images.shape[2]
+    padded = tf.pad(images, [[0, 0], [SHIFT_Y, SHIFT_Y], [SHIFT_X, SHIFT_X], [0, 0]], "SYMMETRIC")
+    top = tf.random.uniform([], 0, 2 * SHIFT_Y + 1, tf.int32)
+    left = tf.random.uniform([], 0, 2 * SHIFT_X + 1, tf.int32)
+    return padded[:, top : top + height, left : left + width], labels
 
 
 def uniform(count: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:

@@ -124,7 +124,7 @@ class Reader:
         probabilities, *signs = (part.numpy() for part in self._look(pictures))
         familiar = self.calibration.familiar(*signs)
         return [
-            Reading("", 0.0, np.full_like(one, 1 / one.shape[1]), failed[index])
+            Reading("", 0.0, np.full_like(one, 1 / one.shape[1]), failed[index], familiar=False)
             if index in failed
             else Reading(
                 text=self.style.labels_to_text(one.argmax(axis=-1)),

@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from helpers.alexnet import careful_logits
 from helpers.analysis import fit_temperature
 from helpers.calibration import UNCALIBRATED, Calibration, find_usual, looked_at, observed
 from helpers.dataset import read_manifest
+from helpers.distortion import Augment, shift_batch
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
 from helpers.quiet_tensorflow import keras, tf
@@ -30,11 +30,7 @@ STYLE_MEMBER = "captcha_style.json"
 CALIBRATION_MEMBER = "captcha_calibration.json"
 """And under this one how its answers are to be taken."""
 
-SHIFT_X, SHIFT_Y = 8, 4  # pixels
 LIVE_POINTS = 40  # on the whole curve
-
-Augment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Changes a batch of images in training: (images, labels) -> (images, labels), of the same shapes."""
 
 
 class TrainingStopped(TutorialError):
@@ -64,18 +60,6 @@ def whole_captcha(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """1.0 for each captcha with every position right, else 0.0: [batch]."""
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
     return tf.cast(tf.reduce_all(right, axis=-1), tf.float32)
-
-
-def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Move a batch by up to 8 pixels across and 4 down; its mirrored edge fills the gap.
-
-    Each epoch then shows the same captchas in other places, as if there were more of them.
-    """
-    height, width = images.shape[1], images.shape[2]
-    padded = tf.pad(images, [[0, 0], [SHIFT_Y, SHIFT_Y], [SHIFT_X, SHIFT_X], [0, 0]], "SYMMETRIC")
-    top = tf.random.uniform([], 0, 2 * SHIFT_Y + 1, tf.int32)
-    left = tf.random.uniform([], 0, 2 * SHIFT_X + 1, tf.int32)
-    return padded[:, top : top + height, left : left + width], labels
 
 
 def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
@@ -188,18 +172,28 @@ def save_model(model: keras.Model, settings: Settings, calibration: Calibration 
     shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
 
 
-def read_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
+def read_split(
+    model: keras.Model, settings: Settings, split: str, augment: Augment | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What a network says about a whole split.
+
+    Args:
+        augment: what changes each batch first; None reads the captchas as drawn.
 
     Returns:
         Labels [captchas, positions], and logarithms of probabilities [captchas, positions, classes].
     """
     read = tf.function(lambda images: careful_logits(model, images))
     labels, logarithms = [], []
-    for images, truth in load_batches(settings, split, batch_size=250):
+    for images, truth in _batches_of(settings, split, augment):
         labels.append(truth.numpy())
         logarithms.append(read(images).numpy())
     return np.concatenate(labels), np.concatenate(logarithms)
+
+
+def _batches_of(settings: Settings, split: str, augment: Augment | None) -> tf.data.Dataset:
+    batches = load_batches(settings, split, batch_size=250)
+    return batches.map(augment) if augment else batches
 
 
 def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -208,17 +202,20 @@ def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[n
     return labels, logarithms.argmax(axis=-1)
 
 
-def calibrate(model: keras.Model, settings: Settings) -> Calibration:
+def calibrate(model: keras.Model, settings: Settings, augment: Augment | None = None) -> Calibration:
     """How the network's answers are to be taken, found out with validation captchas.
 
     The temperature: a network that was trained until it made hardly any mistake may be surer than it
     should be. One number by which all logits are divided corrects much of that (Guo and others 2017).
     And what is usual: how strong its answers are, and how its first filters respond.
+
+    Args:
+        augment: what changes each batch first, for a network that is to read such pictures.
     """
-    labels, logarithms = read_split(model, settings, "validation")
+    labels, logarithms = read_split(model, settings, "validation", augment)
     observer = observed(model)
     look = tf.function(lambda images: looked_at(*observer(images, training=False)))
-    looks = [look(images) for images, _ in load_batches(settings, "validation", batch_size=250)]
+    looks = [look(images) for images, _ in _batches_of(settings, "validation", augment)]
     strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
     return find_usual(fit_temperature(logarithms, labels), strengths, responses)
 

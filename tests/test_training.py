@@ -17,7 +17,7 @@ from helpers import _storage, training
 from helpers._callbacks import LivePlot, read_rows, write_rows
 from helpers.analysis import fit_temperature
 from helpers.dataset import list_images
-from helpers.distortion import Distortion
+from helpers.distortion import SHIFT_X, SHIFT_Y, Distortion, shift_batch
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
@@ -25,8 +25,6 @@ from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
 from helpers.training import (
-    SHIFT_X,
-    SHIFT_Y,
     STYLE_MEMBER,
     TrainingStopped,
     _fingerprint,
@@ -35,7 +33,6 @@ from helpers.training import (
     first_captchas,
     predict_split,
     read_split,
-    shift_batch,
     train,
     whole_captcha,
 )
@@ -319,9 +316,24 @@ def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, mon
     monkeypatch.setattr(training, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
     monkeypatch.setattr(training, "load_batches", lambda *a, **k: loaded.append(a[:2]) or load_batches(*a, **k))
     found = calibrate(model, settings)
-    assert read == [(model, settings, "validation")]
+    assert read == [(model, settings, "validation", None)]
     assert loaded == [(settings, "validation")]
     assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
     images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
     filtered = keras.Model(model.input, model.get_layer("pool1").output)(images).numpy()
     assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)
+
+
+def invert(images, labels):
+    return 255 - images, labels
+
+
+def test_calibration_may_change_the_captchas_first(finished):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    drawn = calibrate(model, settings)
+    inverted = calibrate(model, settings, invert)
+    assert inverted.means != pytest.approx(drawn.means, rel=0.05)
+    (labels, before), (same, after) = (read_split(model, settings, "validation", each) for each in (None, invert))
+    assert np.array_equal(labels, same)
+    assert not np.allclose(before, after)

@@ -115,7 +115,7 @@ def _bars_of_a_mistake(ax: Axes, probabilities: np.ndarray, true: int, read: int
 
 
 def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
-    """For each position: which character was read as which, right answers left out.
+    """For each position: which character was read as which, right answers left out; logarithmic shades.
 
     Args:
         counts: [positions, true class, read class].
@@ -127,7 +127,7 @@ def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
     size = (5.0 * positions, 5.8) if wide else (2.5 * positions, 3.2)
     fig, axes = plt.subplots(1, positions, figsize=size, layout="constrained", squeeze=False)
     for position, ax in enumerate(axes[0]):
-        ax.imshow(wrong[position], cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
+        ax.imshow(np.log10(1 + wrong[position]), cmap="Oranges", vmin=0, vmax=np.log10(1 + max(1, wrong.max())))
         for true, read in zip(*np.nonzero(wrong[position]), strict=True):
             ax.text(read, true, wrong[position, true, read], ha="center", va="center", fontsize=8)
         ax.set_xticks(range(len(classes)), list(classes), fontsize=7 if wide else 8)

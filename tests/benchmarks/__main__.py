@@ -4,6 +4,7 @@ python -m tests.benchmarks                       all of the first list, more tha
 python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        most of an hour: all of the original's 5,000 iterations
 python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
+python -m tests.benchmarks robust                one question of the experiments
 
 "original", "reading" and "learning" use the default experiment; what is missing of it is made first.
 Keep the machine quiet.
@@ -31,9 +32,10 @@ QUESTIONS = {
 
 def main() -> int:
     """The command line."""
-    questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main}
+    parts = {**experiments.QUESTIONS, "plateau": learning.plateau, "amounts": learning.amounts}
+    questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("questions", nargs="*", choices=[[], *questions], help="all but the last two by default")
+    parser.add_argument("questions", nargs="*", choices=[[], *questions], help=f"by default {', '.join(QUESTIONS)}")
     os.environ["CAPTCHA_PROFILE"] = "full"
     for name in parser.parse_args().questions or QUESTIONS:
         try:

@@ -15,7 +15,7 @@ from helpers._callbacks import read_rows
 from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.dataset import derive_seed, draw_text
-from helpers.distortion import Distortion
+from helpers.distortion import Distortion, shift_batch
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
 from helpers.quiet_tensorflow import keras
@@ -23,7 +23,7 @@ from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.results import load_result
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
-from helpers.training import calibrate, compile_model, predict_split, save_model, score_test, shift_batch, train
+from helpers.training import calibrate, compile_model, predict_split, save_model, score_test, train
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment, draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
@@ -101,8 +101,9 @@ def fit(settings: Settings, source: str | None) -> float:
     if source:
         model = start_from(model, settings, source)
     model = compile_model(model, settings)
-    training = train(model, settings, augment=Distortion() if settings.experiment == ROBUST else shift_batch)
-    save_model(model, settings, calibrate(model, settings))
+    distortion = Distortion() if settings.experiment == ROBUST else None
+    training = train(model, settings, augment=distortion or shift_batch)
+    save_model(model, settings, calibrate(model, settings, distortion))
     score_test(model, settings, training)
     return training.seconds
 
@@ -268,7 +269,13 @@ def robust() -> None:
     measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND, style=style)
 
 
+QUESTIONS = {
+    question.__name__: question
+    for question in (redraw, warm_start, carry_over, knobs, lengths, alphabets, presets, robust)
+}
+
+
 def main() -> None:
     """All of it."""
-    for question in (redraw, warm_start, carry_over, knobs, lengths, alphabets, presets, robust):
+    for question in QUESTIONS.values():
         question()

@@ -18,13 +18,14 @@ import numpy as np
 from helpers.alexnet import ORIGINAL, build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.dataset import derive_seed, draw_text
+from helpers.distortion import shift_batch
 from helpers.optimizer import WEIGHT_DECAY, learning_rate_schedule
 from helpers.pictures import to_grey
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
 from helpers.scores import Proportion, captcha_accuracy
 from helpers.settings import Settings, open_experiment
-from helpers.training import compile_model, first_captchas, shift_batch
+from helpers.training import compile_model, first_captchas
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 

@@ -12,9 +12,10 @@ from captcha.image import ImageCaptcha
 from helpers import records
 from helpers.alexnet import build_alexnet
 from helpers.dataset import generate, list_images
+from helpers.distortion import shift_batch
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
-from helpers.training import compile_model, shift_batch
+from helpers.training import compile_model
 from tests.benchmarks import measured
 
 DRAWN = 1_000  # captchas in one round
