@@ -52,13 +52,6 @@ KNOBS: dict[str, list[Any]] = {
 LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
 SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large ones
 AMOUNTS = (5_000, 10_000, 20_000)  # training captchas of cold and warm starts
-ROBUST_STYLE = CaptchaStyle.preset(
-    "many fonts",
-    # In most fonts of other generators a 1 has no foot; among these here in one, which therefore counts for half.
-    fonts=("DroidSansMono",) * 15 + (*MANY_FONTS[1:], "cmr10", "cmb10", "cmss10", "cmtt10"),
-    font_sizes=(34, 42, 50, 56),
-    rotation=(-45, 45),
-)
 CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
 
@@ -258,15 +251,14 @@ def read_foreign(design: str) -> scores.Proportion | None:
 
 def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
-    rows = [{"read": "its own style, as drawn", **made(ROBUST, ROBUST_STYLE, epochs=4)}]
+    rows = [{"read": "many fonts, as drawn", **made(ROBUST, CaptchaStyle.preset("many fonts"), epochs=4)}]
     for design in DESIGNS:
         score, _ = measured.in_own_process(read_foreign, design)
         if score:
             rows.append({**dict.fromkeys(rows[0]), "read": f"wheezy.captcha, {design}", **measured.columns(score)})
         else:
             print("wheezy.captcha is not installed: skipped")
-    style = ROBUST_STYLE.to_dict()
-    measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND, style=style)
+    measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND)
 
 
 QUESTIONS = {
