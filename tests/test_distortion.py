@@ -40,7 +40,7 @@ def test_shape_type_and_labels_stay_and_pictures_change():
     changed, _ = Distortion()(tf.constant(IMAGES), tf.zeros([24, 4], tf.int32))
     assert changed.shape == IMAGES.shape
     assert changed.dtype == tf.uint8
-    assert all((a != b).mean() > 0.5 for a, b in zip(changed.numpy(), IMAGES, strict=True))
+    assert all(likeness(a, b) < 0.99 for a, b in zip(changed.numpy(), IMAGES, strict=True))
 
 
 def test_it_works_in_a_pipeline_whose_last_batch_is_smaller():
@@ -122,8 +122,8 @@ def test_a_wave_bends_what_is_straight_by_no_more_than_its_height(across):
     assert all((picture != image).any() for picture, image in zip(bent, distorted(NOTHING, straight), strict=True))
     dark = (bent < bent.mean(axis=(1, 2, 3), keepdims=True)).any(axis=(0, 3))
     first, last = np.flatnonzero(dark.any(axis=1 if across else 0))[[0, -1]]
-    assert 10 - 4 <= first <= 10
-    assert 49 <= last <= 49 + 4
+    assert 10 - 4 <= first < 10
+    assert 49 < last <= 49 + 4
 
 
 def test_rows_are_moved_by_parts_of_a_pixel():
@@ -149,7 +149,6 @@ def test_a_part_of_the_text_may_be_faint_but_does_not_vanish():
     strength = np.ptp(distorted(only(faint=0.6), solid), axis=1)[:, :, 0]  # of each column
     relative = strength / strength.max(axis=1, keepdims=True)
     assert 0.39 < relative.min() < 0.7
-    assert relative.max() == 1
 
 
 def test_speckles_are_single_pixels_and_no_more_than_their_share():
@@ -158,6 +157,9 @@ def test_speckles_are_single_pixels_and_no_more_than_their_share():
     changed = (distorted(only(speckles=0.1), blank) != distorted(NOTHING, blank)).mean(axis=(1, 2, 3))
     assert 0.03 < changed.max() < 0.11
     assert changed.mean() < 0.05
+    least = distorted(only(speckles=0.01), blank) != distorted(NOTHING, blank)
+    beside = least[:, :, 1:] & least[:, :, :-1]
+    assert beside.mean() < 0.05 * least.mean()
 
 
 def test_lines_blur_gradient_and_grain():

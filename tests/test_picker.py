@@ -55,6 +55,7 @@ def test_a_path_is_read(picker, reader, tmp_path):
     CAPTCHA.save(tmp_path / "mine.png")
     picker.path.value = f" {tmp_path / 'mine.png'} "
     assert picker.verdict.value == expected(reader)
+    assert shown(picker).std() > 1
 
 
 @pytest.mark.parametrize("copied", ["picture", "file"])
@@ -102,3 +103,4 @@ def test_a_foreign_picture_is_read_with_a_warning(familiar):
 
 def test_without_a_kernel_a_sentence_stands_for_it(picker):
     assert "choose a picture" in repr(picker)
+    assert "choose a picture" in picker._repr_mimebundle_()["text/plain"]

@@ -80,7 +80,7 @@ CASES = {
     ),
     "loss_curves": lambda: plots.loss_curves({"with": [2.3, 1.0], "without": [2.3, 2.3]}, 10),
     "remedies": lambda: plots.remedies({"no remedy": [[2.3, 2.3]] * 2, "BatchNorm": [[2.3, 1.0]] * 2}, 10, 10),
-    "amounts": lambda: plots.amounts({1: [(1000, 0.5, 0.45, 0.55)], 3: [(1000, 0.98, 0.97, 0.99)]}, 500),
+    "amounts": lambda: plots.amounts({1: [(1000, 0.5, 0.4, 0.55)], 3: [(1000, 0.98, 0.97, 0.99)]}, 500),
     "accuracy_over_time": lambda: plots.accuracy_over_time({"old": SLOW, "new": FAST}, 1000, "faster"),
     "accuracy_matrix": lambda: plots.accuracy_matrix(["a", "b"], ["a", "b", "c"], np.array(SHARES), 1000),
     "knob_curves": lambda: plots.knob_curves({"plain": CURVE, "noisy": CURVE}, "dots", {"plain": 30, "noisy": 200}),
@@ -420,6 +420,7 @@ def test_amounts_are_told_as_shares_read_wrong():
     ax = CASES["amounts"]()
     assert [text.get_text() for text in ax.texts] == ["50 %", "2 %"]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.collections[0].get_segments()[0] == pytest.approx(np.array([[1000, 45], [1000, 60]]))  # wrong [%]
 
 
 @pytest.mark.parametrize(("counts", "wrong"), [(np.eye(10, dtype=int) * 99, 0), (np.ones((10, 10), int), 90)])
