@@ -133,7 +133,7 @@ def test_collecting_reads_the_rest_and_keeps_the_order(reader, mixed):
     assert len(readings) == len(mixed)
     for (picture, complaint), reading in zip(mixed, readings, strict=True):
         if complaint:
-            assert (reading.text, reading.confidence) == ("", 0.0)
+            assert (reading.text, reading.confidence, reading.familiar) == ("", 0.0, False)
             assert complaint.replace("\\", "") in reading.error
             assert (reading.probabilities == np.float32(0.1)).all()
         else:
