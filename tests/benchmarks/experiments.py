@@ -157,10 +157,10 @@ def knobs() -> None:
 def warm_start() -> None:
     """The noisy preset from random weights, and from the default experiment's in a third of the passes."""
     style, source = CaptchaStyle.preset("noisy"), str(default_experiment(trained=True).model_path)
+    warm = {"source": source, "epochs": SMALL["epochs"] // 3}
     rows, curves = [], {}
     for count in AMOUNTS:
         cold = "noisy" if count == SMALL["train_count"] else f"noisy {count}"
-        warm = {"source": source, "epochs": SMALL["epochs"] // 3}
         for name, label, options in ((cold, "random weights", {}), (f"{cold} from default", "the default's", warm)):
             rows.append({"start": label, **made(name, style, train_count=count, **options)})
             points = read_rows(opened(name).progress_path)

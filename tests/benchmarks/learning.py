@@ -62,6 +62,9 @@ def plateau_losses(
     Args:
         start: makes what draws all weights but the last layer's; None leaves He's.
         rate: factor of the learning rate.
+
+    Returns:
+        Means of `MEAN_OF` losses each [nats], and the share of validation digits read right, 0 to 1.
     """
     keras.utils.set_random_seed(seed)
     short = dataclasses.replace(
@@ -133,6 +136,6 @@ def amounts() -> None:
 
 
 def main() -> None:
-    """Both."""
+    """The plateau, then the amounts."""
     plateau()
     amounts()
