@@ -161,7 +161,8 @@ def warm_start() -> None:
     rows, curves = [], {}
     for count in AMOUNTS:
         cold = "noisy" if count == SMALL["train_count"] else f"noisy {count}"
-        for name, label, options in ((cold, "random weights", {}), (f"{cold} from default", "the default's", warm)):
+        starts = {cold: ("random weights", {}), f"{cold} from default": ("the default's weights", warm)}
+        for name, (label, options) in starts.items():
             rows.append({"start": label, **made(name, style, train_count=count, **options)})
             points = read_rows(opened(name).progress_path)
             curves[f"{label}, {count:,}"] = [
