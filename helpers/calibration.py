@@ -82,7 +82,15 @@ def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 
 
 def distances_from_usual(responses: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """How many deviations the responses are from their means, squared and averaged: 1 is usual, [pictures]."""
+    """How many deviations the responses are from their means, squared and averaged: 1 is usual.
+
+    Args:
+        responses: as `looked_at` gives them, [pictures, 2 * channels].
+        means, deviations: of usual pictures, [2 * channels].
+
+    Returns:
+        One number for each picture, [pictures].
+    """
     return (((responses - means) / deviations) ** 2).mean(axis=1)
 
 
@@ -90,7 +98,8 @@ def find_usual(temperature: float, strengths: np.ndarray, responses: np.ndarray)
     """The calibration for which these captchas, all but a few, are familiar.
 
     Args:
-        strengths, responses: of validation captchas, as `looked_at` gives them.
+        strengths: of validation captchas, as `looked_at` gives them, [pictures].
+        responses: of the same captchas, [pictures, 2 * channels].
     """
     means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
     return Calibration(

@@ -36,6 +36,7 @@ def captcha_generator(style: CaptchaStyle) -> Generator:
     generator.character_warp_dy = style.warp_y
     generator.word_space_probability = 1 - style.space_probability  # upstream: of no space
     generator.word_offset_dx = style.overlap
+    generator.own_shape = style.own_shape
     return generator
 
 

@@ -69,10 +69,10 @@ class Distortion:
         slant: how far the text may lean, in pixels across for each pixel up.
         faint: strength that a part of the text may lose, 0 to 1.
         lines: at most so many lines across, straight or bent.
-        speckles: share of the pixels that become text or background, at most.
+        speckles: share of the pixels that get any strength between background and text, at most.
         blur: share of the neighbours' mean in each pixel, at most; twice.
         contrast: least distance of text and background, 0 to 1.
-        gradient: how much the background may change from edge to edge, 0 to 1.
+        gradient: how much brighter one edge of the picture may be than the other, 0 to 1.
         grain: deviation of the noise in each pixel, at most, 0 to 1.
     """
 
@@ -172,7 +172,7 @@ class Distortion:
         return ink
 
     def sprinkle(self, ink: tf.Tensor) -> tf.Tensor:
-        """Single pixels of the text's colour or of the background's."""
+        """Single pixels of any strength between background and text."""
         share = self.speckles * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2  # mostly few
         draw = tf.random.uniform(tf.shape(ink))
         return tf.where(draw < share, tf.random.uniform(tf.shape(ink)), ink)

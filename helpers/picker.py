@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -21,7 +22,7 @@ from helpers.reading import Reader, Reading
 
 def verdict(reading: Reading) -> str:
     """What was read, how sure the network is, and a warning where that is worth little, as a sentence or two."""
-    said = f"Read as {reading.text or 'nothing'}, {reading.confidence:.1%} sure."
+    said = f"Read as {reading.text or 'nothing'}, {100 * reading.confidence:.1f} % sure."
     if reading.familiar:
         return said
     return f"{said} But this picture looks unlike those that the network was trained on: do not rely on it."
@@ -84,17 +85,18 @@ class Picker(widgets.VBox):
             self._open(io.BytesIO(file["content"]), file["name"])
 
     def _named(self, change: Any) -> None:
-        if path := change["new"].strip():
-            self._open(path, path)
+        if path := change["new"].strip().strip("\"'"):  # a copied path may come in quotes
+            self.path.value = ""  # so that the same path can be given again
+            self._open(Path(path).expanduser(), path)
 
     def _pasted(self, button: Any) -> None:
         """Read the clipboard of the machine on which the kernel runs."""
         try:
             found = ImageGrab.grabclipboard()
-        except (NotImplementedError, OSError) as reason:
+        except (NotImplementedError, OSError, ValueError) as reason:
             return self._refuse(f"This clipboard cannot be read ({reason}). Choose the file instead.")
+        if not found:
+            return self._refuse("There is no picture in the clipboard. Copy one, or choose a file.")
         if isinstance(found, list):  # files that were copied
             return self._open(found[0], found[0])
-        if found is None:
-            return self._refuse("There is no picture in the clipboard. Copy one, or choose a file.")
         self.show(found, "the pasted picture")

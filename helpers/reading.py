@@ -77,11 +77,11 @@ class Reader:
                 found = archive.read(CALIBRATION_MEMBER) if CALIBRATION_MEMBER in archive.namelist() else b"{}"
                 calibration = Calibration.from_dict(json.loads(found))
             model = keras.models.load_model(path, compile=False)
+            return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), calibration)
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as reason:
             raise StepError(
                 f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
             ) from None
-        return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), calibration)
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
         """Read one picture or many, each a path, a PIL image or a uint8 array of any size.

@@ -58,6 +58,18 @@ def test_a_path_is_read(picker, reader, tmp_path):
     assert shown(picker).std() > 1
 
 
+def test_the_same_path_can_be_given_again_in_quotes_or_from_home(picker, reader, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    full = tmp_path / "mine.png"
+    for number, path in enumerate((str(full), f'"{full}"', "~/mine.png", "~/mine.png")):
+        picture = draw_captcha("5020", CaptchaStyle(), seed=number)
+        picture.save(full)
+        picker.path.value = path
+        assert picker.verdict.value == expected(reader, picture)
+        assert picker.path.value == ""
+
+
 @pytest.mark.parametrize("copied", ["picture", "file"])
 def test_what_is_in_the_clipboard_is_read(picker, reader, tmp_path, monkeypatch, copied):
     CAPTCHA.save(tmp_path / "mine.png")
@@ -69,6 +81,10 @@ def test_what_is_in_the_clipboard_is_read(picker, reader, tmp_path, monkeypatch,
 
 def no_clipboard():
     raise NotImplementedError("xclip is missing")
+
+
+def broken_clipboard():
+    raise ValueError("damaged clipboard")
 
 
 def test_what_cannot_be_read_is_refused_in_place_and_the_last_picture_stays(picker, tmp_path, monkeypatch):
@@ -90,6 +106,12 @@ def test_what_cannot_be_read_is_refused_in_place_and_the_last_picture_stays(pick
     monkeypatch.setattr(ImageGrab, "grabclipboard", no_clipboard)
     picker.button.click()
     assert "xclip is missing" in picker.verdict.value
+    monkeypatch.setattr(ImageGrab, "grabclipboard", lambda: [])
+    picker.button.click()
+    assert "There is no picture in the clipboard" in picker.verdict.value
+    monkeypatch.setattr(ImageGrab, "grabclipboard", broken_clipboard)
+    picker.button.click()
+    assert "damaged clipboard" in picker.verdict.value
     choose(picker, as_png(CAPTCHA), "again.png")
     assert "Not read" not in picker.verdict.value
 
@@ -97,7 +119,7 @@ def test_what_cannot_be_read_is_refused_in_place_and_the_last_picture_stays(pick
 @pytest.mark.parametrize("familiar", [True, False])
 def test_a_foreign_picture_is_read_with_a_warning(familiar):
     said = verdict(Reading("5020", 0.987, np.eye(10)[[5, 0, 2, 0]], familiar=familiar))
-    assert said.startswith("Read as 5020, 98.7% sure.")
+    assert said.startswith("Read as 5020, 98.7 % sure.")
     assert ("do not rely on it" in said) is not familiar
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -17,6 +18,7 @@ from helpers.captchas import draw_captcha
 from helpers.dataset import list_images
 from helpers.errors import ImageError, StepError
 from helpers.pictures import to_grey
+from helpers.quiet_tensorflow import keras
 from helpers.reading import BATCH_SIZE, Reader
 from helpers.records import load_batches
 from helpers.settings import load_settings
@@ -243,6 +245,10 @@ def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
                 foreign.writestr(name, ours.read(name))
     cut = tmp_path / "cut.keras"
     cut.write_bytes(finished[0].model_path.read_bytes()[:5000])
-    for path in (text, without_style, cut):
+    other_layers = tmp_path / "other.keras"
+    keras.Sequential([keras.Input((60, 160, 1)), keras.layers.Flatten(), keras.layers.Dense(40)]).save(other_layers)
+    with zipfile.ZipFile(other_layers, "a") as foreign:
+        foreign.writestr(STYLE_MEMBER, json.dumps(CaptchaStyle().to_dict()))
+    for path in (text, without_style, cut, other_layers):
         with pytest.raises(StepError, match=rf"{path.name} is no network that notebook 04_train_alexnet saved"):
             Reader.load(path)

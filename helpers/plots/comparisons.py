@@ -100,7 +100,7 @@ def knob_curves(
     ax.set_ylim(-3, 103)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("read whole [%]")
-    ax.set_title("It reads what it was trained with, and what is easier; the dotted lines say with what")
+    ax.set_title("How far each network reads along this knob (dotted: what it was trained with)")
     ax.legend(fontsize=9)
     return ax
 

@@ -50,7 +50,7 @@ def reliability_curve(
         y = [100 * score[2] for *_, score in found]
         bounds = [[100 * abs(score[2] - score[end]) for *_, score in found] for end in (3, 4)]
         ax.errorbar(x, y, bounds, color=color, marker=marker, capsize=3, linewidth=1.2, label=name)
-    for _, _, confidence, score in found:
+    for _, _, confidence, score in next(reversed(bins.values()), ()):
         ax.annotate(f"{score[1]:,}", (100 * confidence, 3), fontsize=8, color="#555555", ha="center")
     ax.set_xlim(-2, 102)
     ax.set_ylim(0, 104)
@@ -76,5 +76,5 @@ def coverage_curve(answered: np.ndarray, accuracy: np.ndarray, ax: Axes | None =
     ax.set_ylim(min(99.0, 100 * accuracy[len(accuracy) // 20 :].min() - 3), 100.3)
     ax.set_xlabel("captchas answered, the most confident first [%]")
     ax.set_ylabel("of these read right [%]")
-    ax.set_title("Who refuses when in doubt is wrong less often")
+    ax.set_title("Whoever refuses when in doubt is wrong less often")
     return ax

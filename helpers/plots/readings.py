@@ -101,7 +101,7 @@ def mistakes(
 
 def _bars_of_a_mistake(ax: Axes, probabilities: np.ndarray, true: int, read: int, classes: str) -> None:
     bars = ax.bar(range(len(classes)), 100 * probabilities, color=GREY)
-    near = abs(true - read) < 3  # then the two words would lie over each other
+    near = abs(true - read) < 0.25 * len(classes)  # then the two words would lie over each other
     aside = {True: ("left", "right"), False: ("right", "left")}[true > read] if near else ("center", "center")
     words = ((true, "true", BLUE, "", aside[0]), (read, "read", VERMILION, "////", aside[1]))
     for label, name, color, hatch, side in words:
