@@ -12,6 +12,7 @@ records      images  ->  TFRecord shards  ->  batches
 distortion   finished captchas changed in training, to read other generators' too
 alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, classes]
 optimizer    how far each step goes: one cycle, and Muon
+precision    16-bit multiplications in training, where the processor has them
 calibration  how sure the network may be, and which pictures look foreign to it
 training     fit, live plot, checkpoints, history, the final score
 reading      image  ->  text, probabilities, confidence

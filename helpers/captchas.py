@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ def captcha_generator(style: CaptchaStyle) -> Generator:
     generator.character_warp_dy = style.warp_y
     generator.word_space_probability = 1 - style.space_probability  # upstream: of no space
     generator.word_offset_dx = style.overlap
-    generator.own_shape = style.own_shape
     return generator
 
 
@@ -52,6 +52,7 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
     """
     style.check_text(text)
     generator = captcha_generator(style)
+    generator.plain = random.Random(f"plain {seed}").random() < style.plain
     with seeded(seed):
         background = random_color(*style.background_color)
         lowest, highest = style.text_opacity

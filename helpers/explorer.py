@@ -47,7 +47,7 @@ def _knobs() -> dict[str, widgets.Widget]:
         "rotation": span(min=-90, max=90, step=5, description="rotation [degrees]", **KNOB),
         "warp_x": shares(min=0, max=1, step=0.1, description="warp across", readout_format=".1f", **KNOB),
         "warp_y": shares(min=0, max=1, step=0.1, description="warp down", readout_format=".1f", **KNOB),
-        "own_shape": share(min=0, max=1, step=0.1, description="unstretched", readout_format=".1f", **KNOB),
+        "plain": share(min=0, max=1, step=0.1, description="plain captchas", readout_format=".1f", **KNOB),
         "space_probability": share(min=0, max=1, step=0.1, description="gaps", readout_format=".1f", **KNOB),
         "overlap": share(min=0, max=1, step=0.05, description="overlap", **KNOB),
         "noise_dots": number(min=0, max=300, step=10, description="dots", **KNOB),

@@ -6,7 +6,6 @@ unpredictable source: right for guarding a login, wrong for a lesson that you wa
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,14 +75,16 @@ class Generator(ImageCaptcha):
     random numbers, so all other pixels stay what they were.
 
     Attributes:
-        own_shape: share of the characters that are not stretched, 0 to 1, see `_unstretched`.
+        plain: whether characters look as their font has them. The package turns and warps them; and
+            it crops each to its ink and stretches that to the whole place which the font reserves
+            for it, so that a 1 of a monospaced font becomes twice as wide.
         characters: of the last captcha: font file, size [px] and angle [degrees] of each character.
         widths: of the last captcha: width of each glyph or blank [px], and whether it is a blank.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.own_shape = 0.0
+        self.plain = False
         self.characters: list[dict[str, Any]] = []
         self.widths: list[tuple[int, bool]] = []
 
@@ -94,26 +95,12 @@ class Generator(ImageCaptcha):
             lowest, highest = self.character_rotate
             angle = lowest + numbers.bits[-7] / 2**32 * (highest - lowest)  # six more are for the warp
             font = numbers.chosen
-            if numbers.bits[-1] % 1000 < 1000 * self.own_shape:  # its last digits have no other use
-                glyph = self._unstretched(glyph, draw.multiline_textbbox((1, 1), c, font=font), angle)
+            if self.plain:
+                glyph, angle = Image.new("RGBA", glyph.size), 0.0
+                ImageDraw.Draw(glyph).text((glyph.width / 2, glyph.height / 2), c, color, font, anchor="mm")
             self.characters.append({"font": font.path, "size": int(font.size), "angle": round(angle, 1)})
         self.widths.append((glyph.width, c == " "))
         return glyph
-
-    def _unstretched(self, glyph: Image.Image, box: tuple[float, float, float, float], angle: float) -> Image.Image:
-        """A glyph in the proportions of its font.
-
-        The package crops a character to its ink, turns it, and stretches it to the place from the
-        start of the line to the ink's end, so that a 1 of a monospaced font becomes twice as wide.
-
-        Args:
-            box: of the ink [px], as `multiline_textbbox` gives it.
-            angle: by which the glyph was turned [degrees].
-        """
-        width, height = box[2] - box[0], box[3] - box[1]
-        across, down = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
-        turned = (round(width * across + height * down), round(width * down + height * across))
-        return glyph.resize(turned)
 
     def _blank(self, draw: ImageDraw.ImageDraw) -> Image.Image:
         """An empty glyph, after the random numbers that the package would have drawn for it."""

@@ -37,8 +37,8 @@ class CaptchaStyle:
     offset_y: tuple[int, int] = (0, 6)  # pixels (likewise)
     warp_x: tuple[float, float] = (0.1, 0.3)  # share of the character's width
     warp_y: tuple[float, float] = (0.2, 0.3)  # share of the character's height
+    plain: float = 0.0  # share of captchas whose characters are neither turned, warped nor stretched
     space_probability: float = 0.5  # of a gap before a character
-    own_shape: float = 0.0  # share of characters that `captcha` does not stretch in width and height
     overlap: float = 0.25  # at most this share of a character's width is moved back
     noise_dots: int = 30
     dot_width: int = 3  # pixels
@@ -176,8 +176,8 @@ RANGES = {  # field: (lowest, highest) value that can be drawn
 NUMBERS = {
     "width": (16, 2000),
     "height": (16, 500),
+    "plain": (0.0, 1.0),
     "space_probability": (0.0, 1.0),
-    "own_shape": (0.0, 1.0),
     "overlap": (0.0, 1.0),
     "noise_dots": (0, 10_000),
     "dot_width": (1, 50),

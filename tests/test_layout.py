@@ -24,6 +24,7 @@ ORDER = [
     "explorer",
     "dataset",
     "quiet_tensorflow",
+    "precision",
     "_shards",
     "records",
     "distortion",

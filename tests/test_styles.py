@@ -107,7 +107,7 @@ def test_a_style_cannot_be_changed():
         *[("warp_x", value) for value in ((0.3, 0.1), (0, 1.1), (0.1,), ("a", "b"), (float("nan"), float("nan")))],
         *[("warp_y", value) for value in ((0.3, 0.1), (-0.1, 1), (0.1, float("nan")), 0.3)],
         *[("space_probability", value) for value in (-0.1, 1.1, float("nan"), "half", None)],
-        *[("own_shape", value) for value in (-0.1, 1.1, "all", True)],
+        *[("plain", value) for value in (-0.1, 1.1, "all", True)],
         *[("overlap", value) for value in (-0.1, 1.1, True)],
         *[("noise_dots", value) for value in (-1, 1.5, 10_001, True)],
         *[("dot_width", value) for value in (0, 51)],

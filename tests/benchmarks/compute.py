@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.alexnet import build_alexnet
+from helpers.precision import has_bfloat16, mixed_precision
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
@@ -41,7 +42,7 @@ def training_flop(model: keras.Model) -> int:
 
 
 def main() -> None:
-    """Measure both in turn, print and keep them."""
+    """Measure all in turn, print and keep them; bfloat16 only where the processor multiplies it."""
     settings = load_settings("compute")
     style: CaptchaStyle = settings.style
     model = compile_model(build_alexnet(style), settings)
@@ -52,15 +53,20 @@ def main() -> None:
     matrix = tf.random.normal([SIZE, SIZE])
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
 
-    def step_flops() -> float:
-        taken = measured.seconds(lambda: [model.train_on_batch(images, labels) for _ in range(STEPS)])
+    def step_flops(bfloat16: bool = False) -> float:
+        with mixed_precision(bfloat16):
+            taken = measured.seconds(lambda: [model.train_on_batch(images, labels) for _ in range(STEPS)])
         return training_flop(model) * settings.batch_size * STEPS / taken / 1e9
 
     def product_flops() -> float:
         return 2 * SIZE**3 * PRODUCTS / measured.seconds(lambda: [product().numpy() for _ in range(PRODUCTS)]) / 1e9
 
-    step_flops(), product_flops()  # these build the graphs
-    figures = measured.side_by_side({"matrix product": product_flops, "training step": step_flops}, ROUNDS)
+    measures = {"matrix product": product_flops, "training step": step_flops}
+    if has_bfloat16():
+        measures["training step in bfloat16"] = lambda: step_flops(bfloat16=True)
+    for measure in measures.values():
+        measure()  # the first time builds the graph
+    figures = measured.side_by_side(measures, ROUNDS)
     rows: list[dict[str, Any]] = [
         {"what": name, **measured.spread(values, "GFLOP/s")} for name, values in figures.items()
     ]

@@ -253,7 +253,7 @@ def read_foreign(design: str) -> scores.Proportion | None:
 def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
     # Only the first font draws a 1 without a foot, as so many fonts do: so it comes up more often.
-    style = CaptchaStyle(fonts=MANY_FONTS[:1] * 3 + MANY_FONTS, own_shape=0.5)
+    style = CaptchaStyle(fonts=MANY_FONTS[:1] * 3 + MANY_FONTS, plain=0.4)
     rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4)}]
     for design in DESIGNS:
         score, _ = measured.in_own_process(read_foreign, design)
