@@ -118,7 +118,7 @@ def package_versions(*names: str) -> dict[str, str]:
 
 
 def short(path: Path) -> str:
-    """A path as it is shown: from the data folder's name on, never the whole machine."""
+    """A path as it is shown: from the working directory or the experiment's folder on, never the whole machine."""
     path = Path(path)
     try:
         return path.relative_to(Path.cwd()).as_posix()

@@ -33,7 +33,7 @@ ORIGINAL = {
     "padding": "valid",
     "input_size": (224, 224),
 }
-"""The widths, input size and dropout of 2014: `build_alexnet(style, **ORIGINAL)`."""
+"""The network of 2014, as far as it is another: `build_alexnet(style, **ORIGINAL)`."""
 
 
 def convolution(

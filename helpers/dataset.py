@@ -203,7 +203,7 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def list_images(settings: Settings, split: str) -> list[Rendering]:
-    """All captchas of a split, in order, known to be complete and to be files.
+    """All captchas of a split, in order; a file of each name is there.
 
     Raises:
         StepError: the images are incomplete, or a file was removed or added since.

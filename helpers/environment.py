@@ -94,7 +94,7 @@ def memory_bytes() -> int | None:
 
 
 def check_machine(settings: Settings) -> Checklist:
-    """Cores, memory, disk, GPU, fonts, and a data folder that can be written."""
+    """Cores, memory, bfloat16, GPU, fonts, disk, and a data folder that can be written."""
     cores = os.cpu_count() or 1
     memory = memory_bytes()
     gpus = tf.config.list_physical_devices("GPU")

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Proportion(NamedTuple):
-    """A share with its count and its 95 % interval, all between 0 and 1."""
+    """A count of right answers among so many, and the share and its 95 % interval between 0 and 1."""
 
     right: int
     count: int

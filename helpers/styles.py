@@ -35,8 +35,8 @@ class CaptchaStyle:
     rotation: tuple[int, int] = (-30, 30)  # degrees, anticlockwise
     offset_x: tuple[int, int] = (0, 4)  # pixels (captcha 0.7.1 crops this away again)
     offset_y: tuple[int, int] = (0, 6)  # pixels (likewise)
-    warp_x: tuple[float, float] = (0.1, 0.3)  # share of the character's width
-    warp_y: tuple[float, float] = (0.2, 0.3)  # share of the character's height
+    warp_x: tuple[float, float] = (0.1, 0.3)  # captcha 0.7.1: up to highest - lowest of the character's width
+    warp_y: tuple[float, float] = (0.2, 0.3)  # likewise, of its height
     plain: float = 0.0  # share of captchas whose characters are neither turned, warped nor stretched
     space_probability: float = 0.5  # of a gap before a character
     overlap: float = 0.25  # at most this share of a character's width is moved back

@@ -1,8 +1,8 @@
 """Everything that is drawn. Knows arrays and texts only.
 
 A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns
-the figure. In curves of accuracy, solid lines are training and dashed lines are not; blue is a
-digit, vermilion a whole captcha.
+the figure. Where training and validation are drawn together, solid lines are training and dashed
+ones validation, blue is a digit and vermilion a whole captcha.
 """
 
 from helpers.plots.basics import horizontal_bars, new_axes
