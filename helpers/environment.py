@@ -19,7 +19,6 @@ from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.errors import TutorialError
 from helpers.fonts import find_font
-from helpers.precision import has_bfloat16, mixed_precision
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 from helpers.styles import PRESETS
@@ -94,7 +93,7 @@ def memory_bytes() -> int | None:
 
 
 def check_machine(settings: Settings) -> Checklist:
-    """Cores, memory, bfloat16, GPU, fonts, disk, and a data folder that can be written."""
+    """Cores, memory, GPU, fonts, disk, and a data folder that can be written."""
     cores = os.cpu_count() or 1
     memory = memory_bytes()
     gpus = tf.config.list_physical_devices("GPU")
@@ -108,7 +107,6 @@ def check_machine(settings: Settings) -> Checklist:
                 "unknown" if memory is None else f"{memory / GIB:.0f} GiB",
                 "Training needs about 2 GiB. Close other programs, or use a larger machine",
             ),
-            Check("bfloat16", True, "multiplied by the processor" if has_bfloat16() else "none: float32 does as well"),
             Check("GPU", True, f"{len(gpus)} found" if gpus else "none: not needed, the cores do the training"),
             check_fonts(),
         ]
@@ -162,13 +160,12 @@ def measure_speed(settings: Settings, steps: int = 8) -> Speed:
     model = compile_model(build_alexnet(style), settings)
     images = np.random.default_rng(0).integers(0, 256, (batch, style.height, style.image_width, 1), dtype=np.uint8)
     labels = np.zeros((batch, style.positions), np.int32)
-    with mixed_precision():
-        for _ in range(2):
-            model.train_on_batch(images, labels)  # the first steps also build the graph
-        started = time.perf_counter()
-        for _ in range(steps):
-            model.train_on_batch(images, labels)
-        step = (time.perf_counter() - started) / steps
+    for _ in range(2):
+        model.train_on_batch(images, labels)  # the first steps also build the graph
+    started = time.perf_counter()
+    for _ in range(steps):
+        model.train_on_batch(images, labels)
+    step = (time.perf_counter() - started) / steps
 
     images_to_draw = sum(settings.counts.values())
     batches = settings.epochs * settings.train_count / batch

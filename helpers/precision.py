@@ -1,4 +1,4 @@
-"""Mixed precision: train with 16-bit multiplications on processors that are built for them.
+"""Mixed precision: train faster and a little worse, on processors that multiply 16-bit numbers.
 
 A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal
 digits. TensorFlow then casts what goes into convolutions and matrix products, and keeps weights,
@@ -33,6 +33,9 @@ def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
 @contextmanager
 def mixed_precision(wanted: bool | None = None) -> Iterator[None]:
     """While the block runs, graphs multiply in bfloat16; what runs after it is float32 again.
+
+    For example around `train`. A step took two thirds of the time here; captchas with little noise
+    were read as well, noisy ones less so (96.5 instead of 98.6 % of 2,000).
 
     Args:
         wanted: whether to; None asks `has_bfloat16`.

@@ -19,7 +19,6 @@ from helpers.dataset import read_manifest
 from helpers.distortion import Augment, shift_batch
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
-from helpers.precision import mixed_precision
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
@@ -86,8 +85,7 @@ def train(model: keras.Model, settings: Settings, until: int | None = None, augm
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
     After each epoch a checkpoint is on disk. A call with the same images, settings and network
-    continues from it; with any other it begins anew. Where the processor can, training and its
-    validation multiply in bfloat16 (see `mixed_precision`); whatever reads afterwards does not.
+    continues from it; with any other it begins anew.
 
     Args:
         until: stop after this epoch; None trains all of settings.epochs.
@@ -120,16 +118,15 @@ def train(model: keras.Model, settings: Settings, until: int | None = None, augm
     until = min(until or settings.epochs, settings.epochs)
     try:
         if finished < until:
-            with mixed_precision():
-                model.fit(
-                    batches,
-                    validation_data=load_batches(settings, "validation", batch_size=250),
-                    initial_epoch=finished,
-                    epochs=until,
-                    shuffle=False,  # the pipeline shuffles
-                    verbose=0,
-                    callbacks=[live, checkpoint],
-                )
+            model.fit(
+                batches,
+                validation_data=load_batches(settings, "validation", batch_size=250),
+                initial_epoch=finished,
+                epochs=until,
+                shuffle=False,  # the pipeline shuffles
+                verbose=0,
+                callbacks=[live, checkpoint],
+            )
     except KeyboardInterrupt:
         raise TrainingStopped(
             f"Stopped in epoch {len(checkpoint.rows) + 1}; {len(checkpoint.rows)} finished epochs are kept. "

@@ -76,7 +76,7 @@ def test_a_list_is_shown_with_advice_only_where_it_is_needed():
 def test_this_machine_is_looked_at(tmp_path):
     settings = load_settings("machine", data_dir=tmp_path / "data")
     checks = by_name(check_machine(settings))
-    assert checks.keys() >= {"cores", "memory", "bfloat16", "GPU", "fonts", "data folder", "disk"}
+    assert checks.keys() >= {"cores", "memory", "GPU", "fonts", "data folder", "disk"}
     assert int(checks["cores"].found) >= 1
     assert checks["data folder"].fine
     assert checks["fonts"].fine

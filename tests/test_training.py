@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import _storage, precision, training
+from helpers import _storage, training
 from helpers._callbacks import LivePlot, read_rows, write_rows
 from helpers.analysis import fit_temperature
 from helpers.dataset import list_images
@@ -279,20 +279,6 @@ def test_each_training_batch_is_changed_and_no_other(recorded, fresh):
     losses = [row["loss"] for row in training.rows]
     assert losses == pytest.approx([np.log(10)] * 2, abs=0.2)  # nothing to be learned from black pictures
     assert training.rows[-1]["validation_loss"] != training.rows[-1]["loss"]
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_training_alone_multiplies_in_bfloat16_and_only_where_it_can(recorded, fresh, monkeypatch, there):
-    def switched_on() -> bool:
-        return tf.config.optimizer.get_experimental_options().get(precision.SWITCH, False)
-
-    during = []
-    model = fresh(recorded)
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: there)
-    monkeypatch.setattr(model, "fit", lambda *_, **__: during.append(switched_on()))
-    train(model, recorded)
-    assert during == [there]
-    assert not switched_on()
 
 
 def test_training_without_records_names_notebook_3(drawn, fresh):

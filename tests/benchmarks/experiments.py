@@ -18,6 +18,7 @@ from helpers.dataset import derive_seed, draw_text
 from helpers.distortion import Distortion, shift_batch
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
+from helpers.precision import has_bfloat16, mixed_precision
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
@@ -65,14 +66,16 @@ def opened(name: str) -> Settings:
     return open_experiment(experiment_name(name), profile="full")
 
 
-def make(name: str, style: CaptchaStyle, source: str | None = None, **changes: Any) -> dict[str, float | None]:
+def make(
+    name: str, style: CaptchaStyle, source: str | None = None, bfloat16: bool = False, **changes: Any
+) -> dict[str, float | None]:
     """Draw, pack, train and score one experiment, unless it was done; the seconds that each step took."""
     changes = {**({**LARGE, "train_count": SIZES[name]} if name in SIZES else SMALL), **changes}
     settings = load_settings(experiment_name(name), profile="full", style=style, **changes)
     path = settings.folder / "steps.json"
     if not path.exists():
         steps = {step: measured.in_own_process(function, settings)[0] for step, function in STEPS.items()}
-        steps["training [s]"], peak = measured.in_own_process(fit, settings, source)
+        steps["training [s]"], peak = measured.in_own_process(fit, settings, source, bfloat16)
         counts = {"training captchas": settings.train_count, "epochs": settings.epochs}
         _storage.write_json(path, {**counts, **steps, "peak [MB]": peak})
         measured.show(name, [{**measured.columns(_run.test_score(settings)), **steps}])
@@ -87,15 +90,20 @@ def pack(settings: Settings) -> float:
 STEPS = {"drawing [s]": draw, "packing [s]": pack}
 
 
-def fit(settings: Settings, source: str | None) -> float:
-    """Train from random weights or from those of `source`, save and score; the seconds of training."""
+def fit(settings: Settings, source: str | None, bfloat16: bool) -> float:
+    """Train from random weights or from those of `source`, save and score; the seconds of training.
+
+    Args:
+        bfloat16: whether to multiply 16-bit numbers in training, where the processor can.
+    """
     keras.utils.set_random_seed(settings.seed)
     model = build_alexnet(settings.style)
     if source:
         model = start_from(model, settings, source)
     model = compile_model(model, settings)
     distortion = Distortion() if settings.experiment == ROBUST else None
-    training = train(model, settings, augment=distortion or shift_batch)
+    with mixed_precision(None if bfloat16 else False):
+        training = train(model, settings, augment=distortion or shift_batch)
     save_model(model, settings, calibrate(model, settings, distortion))
     score_test(model, settings, training)
     return training.seconds
@@ -177,9 +185,9 @@ def presets() -> None:
     known = {LENGTHS: longest, LETTERS: letters}  # measured by the questions before
     rows = []
     for preset in PRESETS:
-        row = known.get(preset) or made(preset, CaptchaStyle.preset(preset))
+        row = known.get(preset) or made(f"{preset} in bfloat16", CaptchaStyle.preset(preset), bfloat16=True)
         rows.append({"preset": preset, **{name: row[name] for name in row if name not in ("length", "alphabet")}})
-    measured.save("presets", "What does each preset take?", rows, command=COMMAND)
+    measured.save("presets", "What does each preset take?", rows, command=COMMAND, bfloat16=has_bfloat16())
 
 
 def redraw() -> None:
@@ -254,14 +262,15 @@ def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
     # Only the first font draws a 1 without a foot, as so many fonts do: so it comes up more often.
     style = CaptchaStyle(fonts=MANY_FONTS[:1] * 3 + MANY_FONTS, plain=0.4)
-    rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4)}]
+    rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4, bfloat16=True)}]
     for design in DESIGNS:
         score, _ = measured.in_own_process(read_foreign, design)
         if score:
             rows.append({**dict.fromkeys(rows[0]), "read": f"wheezy.captcha, {design}", **measured.columns(score)})
         else:
             print("wheezy.captcha is not installed: skipped")
-    measured.save("robust", "How well does the reader for foreign pictures read?", rows, command=COMMAND)
+    question = "How well does the reader for foreign pictures read?"
+    measured.save("robust", question, rows, command=COMMAND, bfloat16=has_bfloat16())
 
 
 QUESTIONS = {

@@ -59,8 +59,8 @@ def save(name: str, question: str, rows: Sequence[dict[str, Any]], command: str 
 
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print rows with the same keys as a table."""
-    table = [[_text(value) for value in row.values()] for row in rows]
     heads = list(rows[0])
+    table = [[_text(row[head]) for head in heads] for row in rows]
     widths = [max(len(line[i]) for line in [heads, *table]) for i in range(len(heads))]
     print(f"\n{title}")
     for first, *others in [heads, ["-" * width for width in widths], *table]:
