@@ -246,7 +246,8 @@ def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
     cut = tmp_path / "cut.keras"
     cut.write_bytes(finished[0].model_path.read_bytes()[:5000])
     other_layers = tmp_path / "other.keras"
-    keras.Sequential([keras.Input((60, 160, 1)), keras.layers.Flatten(), keras.layers.Dense(40)]).save(other_layers)
+    images = keras.Input((60, 160, 1))
+    keras.Model(images, keras.layers.Dense(40)(keras.layers.Flatten()(images))).save(other_layers)
     with zipfile.ZipFile(other_layers, "a") as foreign:
         foreign.writestr(STYLE_MEMBER, json.dumps(CaptchaStyle().to_dict()))
     for path in (text, without_style, cut, other_layers):
