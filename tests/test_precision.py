@@ -1,4 +1,4 @@
-"""Training multiplies 16-bit numbers where the processor can, and only there."""
+"""Whoever asks for it multiplies 16-bit numbers where the processor can, and only in the block."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,10 @@ def product_error():
     return np.abs(product(tf.constant(first, tf.float32), tf.constant(second, tf.float32)) - exact).max()
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor does not multiply bfloat16 numbers")
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this processor does not multiply bfloat16 numbers")
+
+
+@needs_bfloat16
 def test_only_what_runs_in_the_block_is_rounded():
     before = product_error()
     with mixed_precision():
@@ -45,15 +48,14 @@ def test_only_what_runs_in_the_block_is_rounded():
     assert 0.01 < within < 1
 
 
-def test_without_such_a_processor_nothing_is_rounded(monkeypatch, tmp_path):
+def test_without_such_a_processor_nothing_is_rounded(monkeypatch):
     monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
     with mixed_precision():
         assert product_error() < 1e-4
 
 
-def test_one_graph_serves_both(monkeypatch):
-    if not has_bfloat16():
-        pytest.skip("this processor does not multiply bfloat16 numbers")
+@needs_bfloat16
+def test_one_graph_serves_both():
     product = tf.function(lambda a: a @ a)
     matrix = tf.random.stateless_normal((128, 128), (1, 2))
     with mixed_precision():
