@@ -19,6 +19,7 @@ from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.errors import TutorialError
 from helpers.fonts import find_font
+from helpers.precision import has_bfloat16, mixed_precision
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 from helpers.styles import PRESETS
@@ -93,7 +94,7 @@ def memory_bytes() -> int | None:
 
 
 def check_machine(settings: Settings) -> Checklist:
-    """Cores, memory, GPU, fonts, disk, and a data folder that can be written."""
+    """Cores, memory, GPU, 16-bit numbers, fonts, disk, and a data folder that can be written."""
     cores = os.cpu_count() or 1
     memory = memory_bytes()
     gpus = tf.config.list_physical_devices("GPU")
@@ -108,6 +109,7 @@ def check_machine(settings: Settings) -> Checklist:
                 "Training needs about 2 GiB. Close other programs, or use a larger machine",
             ),
             Check("GPU", True, f"{len(gpus)} found" if gpus else "none: not needed, the cores do the training"),
+            Check("bfloat16", True, "multiplied by the processor" if has_bfloat16() else "no: training uses float32"),
             check_fonts(),
         ]
     )
@@ -160,12 +162,13 @@ def measure_speed(settings: Settings, steps: int = 8) -> Speed:
     model = compile_model(build_alexnet(style), settings)
     images = np.random.default_rng(0).integers(0, 256, (batch, style.height, style.image_width, 1), dtype=np.uint8)
     labels = np.zeros((batch, style.positions), np.int32)
-    for _ in range(2):
-        model.train_on_batch(images, labels)  # the first steps also build the graph
-    started = time.perf_counter()
-    for _ in range(steps):
-        model.train_on_batch(images, labels)
-    step = (time.perf_counter() - started) / steps
+    with mixed_precision(model):  # as `train` does
+        for _ in range(2):
+            model.train_on_batch(images, labels)  # the first steps also build the graph
+        started = time.perf_counter()
+        for _ in range(steps):
+            model.train_on_batch(images, labels)
+        step = (time.perf_counter() - started) / steps
 
     images_to_draw = sum(settings.counts.values())
     batches = settings.epochs * settings.train_count / batch

@@ -78,7 +78,7 @@ class Reader:
                 calibration = Calibration.from_dict(json.loads(found))
             model = keras.models.load_model(path, compile=False)
             return cls(model, CaptchaStyle.from_dict(fields, check_fonts=False), calibration)
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as reason:
+        except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError) as reason:
             raise StepError(
                 f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
             ) from None

@@ -1,7 +1,7 @@
 """What captchas look like (`CaptchaStyle`), and its presets.
 
-A style checks itself when it is made, so that a typing error costs a sentence, not an hour of
-training.
+A style checks itself when it is made (`_style_checks`), so that a typing error costs a sentence,
+not an hour of training.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import dataclasses
 from dataclasses import InitVar, dataclass
 from typing import Any
 
+from helpers._style_checks import NOTHING, RANGES, check_fields
 from helpers.errors import StyleError
-from helpers.fonts import missing_characters
-
-NOTHING = "\N{OPEN BOX}"
-"""How the class "nothing here" is written where lengths vary: ␣"""
 
 PIXELS_PER_CHARACTER = 40
 
@@ -60,15 +57,7 @@ class CaptchaStyle:
             if not isinstance(value, (list, tuple)):
                 raise StyleError(f"{name}: {value!r} is not a tuple of values.")
             object.__setattr__(self, name, tuple(value))
-        _check_text_fields(self)
-        _check_ranges(self)
-        _check_colors(self)
-        for font in self.fonts if check_fonts else ():
-            if missing := missing_characters(font, self.alphabet):
-                raise StyleError(
-                    f"fonts: '{font}' has no picture for {' '.join(missing)}. "
-                    "Choose another font, or leave these characters out of the alphabet."
-                )
+        check_fields(vars(self), check_fonts)
 
     @property
     def min_length(self) -> int:
@@ -161,29 +150,6 @@ class CaptchaStyle:
         return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
 
-RANGES = {  # field: (lowest, highest) value that can be drawn
-    "length": (1, 12),
-    "rotation": (-180, 180),
-    "offset_x": (0, 100),
-    "offset_y": (0, 100),
-    "warp_x": (0.0, 1.0),
-    "warp_y": (0.0, 1.0),
-    "text_color": (0, 255),
-    "text_opacity": (1, 255),
-    "background_color": (0, 255),
-}
-
-NUMBERS = {
-    "width": (16, 2000),
-    "height": (16, 500),
-    "plain": (0.0, 1.0),
-    "space_probability": (0.0, 1.0),
-    "overlap": (0.0, 1.0),
-    "noise_dots": (0, 10_000),
-    "dot_width": (1, 50),
-    "noise_curves": (0, 100),
-}
-
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "clean": {"noise_dots": 0, "noise_curves": 0},
@@ -210,56 +176,3 @@ PRESETS: dict[str, dict[str, Any]] = {
     "capitals and digits": {"alphabet": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
     "lengths 3 to 6": {"length": (3, 6)},
 }
-
-
-def _check_text_fields(style: CaptchaStyle) -> None:
-    if not isinstance(style.alphabet, str) or len(style.alphabet) < 2:
-        raise StyleError(f"alphabet: {style.alphabet!r} needs at least two characters.")
-    if twice := sorted({c for c in style.alphabet if style.alphabet.count(c) > 1}):
-        raise StyleError(f"alphabet: {' '.join(twice)} stands in it twice. Name each once.")
-    if bad := [c for c in style.alphabet if not c.isprintable() or c in '/\\:*?"<>|._ ' + NOTHING]:
-        raise StyleError(f"alphabet: {bad[0]!r} cannot stand in a file name on every system. Leave it out.")
-    if not style.fonts or not all(isinstance(font, str) and font for font in style.fonts):
-        raise StyleError("fonts: name at least one font, such as 'DroidSansMono'.")
-    if not style.font_sizes or not all(isinstance(s, int) and 8 <= s <= 400 for s in style.font_sizes):
-        raise StyleError(f"font_sizes: {style.font_sizes} must be whole pixels from 8 to 400.")
-
-
-def _check_ranges(style: CaptchaStyle) -> None:
-    for name, (lowest, highest) in RANGES.items():
-        value = getattr(style, name)
-        kind = int if isinstance(lowest, int) else (int, float)
-        if len(value) != 2 or not all(isinstance(v, kind) and not isinstance(v, bool) for v in value):
-            what = "whole numbers" if kind is int else "numbers"
-            raise StyleError(f"{name}: {value} must be two {what}, (lowest, highest).")
-        if value[0] > value[1]:
-            raise StyleError(f"{name}: {value} begins above its end. Write {value[::-1]}.")
-        if not (lowest <= value[0] and value[1] <= highest):
-            raise StyleError(f"{name}: {value} must lie between {lowest} and {highest}.")
-    for name, (lowest, highest) in NUMBERS.items():
-        value = getattr(style, name)
-        if name == "width" and value is None:
-            continue
-        kind = int if isinstance(lowest, int) else (int, float)
-        if not isinstance(value, kind) or isinstance(value, bool) or not lowest <= value <= highest:
-            what = "a whole number" if kind is int else "a number"
-            raise StyleError(f"{name}: {value!r} must be {what} from {lowest} to {highest}.")
-
-
-def _check_colors(style: CaptchaStyle) -> None:
-    """Refuse text that cannot be seen.
-
-    `captcha` pastes each character through a mask of its own brightness, so black text is fully
-    transparent: the brightest colour in the range has to reach a fair opacity.
-    """
-    text, background = style.text_color, style.background_color
-    if text[1] < 40:
-        raise StyleError(
-            f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent. "
-            "Let it reach 40 at least, such as (10, 200)."
-        )
-    if max(background[0] - text[1], text[0] - background[1]) < 20:
-        raise StyleError(
-            f"text_color: {text} cannot be told from background_color {background}. "
-            "Leave at least 20 levels between the two ranges."
-        )

@@ -19,6 +19,7 @@ from helpers.dataset import read_manifest
 from helpers.distortion import Augment, shift_batch
 from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
+from helpers.precision import mixed_precision
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
@@ -81,7 +82,13 @@ def first_captchas(settings: Settings, split: str, count: int) -> Probe:
     return images.numpy(), labels.numpy()
 
 
-def train(model: keras.Model, settings: Settings, until: int | None = None, augment: Augment = shift_batch) -> Training:
+def train(
+    model: keras.Model,
+    settings: Settings,
+    until: int | None = None,
+    augment: Augment = shift_batch,
+    bfloat16: bool | None = None,
+) -> Training:
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
     After each epoch a checkpoint is on disk. A call with the same images, settings and network
@@ -90,6 +97,7 @@ def train(model: keras.Model, settings: Settings, until: int | None = None, augm
     Args:
         until: stop after this epoch; None trains all of settings.epochs.
         augment: what changes each training batch, such as a `Distortion`.
+        bfloat16: whether convolutions multiply 16-bit numbers meanwhile; None: where the processor can.
 
     Raises:
         StepError: the records are missing, damaged, or of another style; or no checkpoint fits, and
@@ -118,15 +126,16 @@ def train(model: keras.Model, settings: Settings, until: int | None = None, augm
     until = min(until or settings.epochs, settings.epochs)
     try:
         if finished < until:
-            model.fit(
-                batches,
-                validation_data=load_batches(settings, "validation", batch_size=250),
-                initial_epoch=finished,
-                epochs=until,
-                shuffle=False,  # the pipeline shuffles
-                verbose=0,
-                callbacks=[live, checkpoint],
-            )
+            with mixed_precision(model, bfloat16):
+                model.fit(
+                    batches,
+                    validation_data=load_batches(settings, "validation", batch_size=250),
+                    initial_epoch=finished,
+                    epochs=until,
+                    shuffle=False,  # the pipeline shuffles
+                    verbose=0,
+                    callbacks=[live, checkpoint],
+                )
     except KeyboardInterrupt:
         raise TrainingStopped(
             f"Stopped in epoch {len(checkpoint.rows) + 1}; {len(checkpoint.rows)} finished epochs are kept. "

@@ -23,6 +23,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
 EXPLORER, PICKER = "explorer = ", "Picker("  # the cells that show widgets
+KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
 MINUTE = 60_000  # milliseconds, as the browser counts
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -70,7 +71,8 @@ def open_notebook(page, lab, name, experiment):
         except sync_api.Error:  # the server is not up yet
             assert time.monotonic() < deadline, "JupyterLab does not start"
             time.sleep(1)
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'")
     page.wait_for_function("window.jupyterapp.shell.currentWidget.content.widgets.length > 10")
     page.evaluate(
         """name => { for (const cell of jupyterapp.shell.currentWidget.content.model.cells) {
@@ -85,7 +87,7 @@ def open_notebook(page, lab, name, experiment):
 def run(page, command):
     """Run cells and wait until they are through; the notebook as it is then."""
     page.evaluate("command => jupyterapp.commands.execute(command)", command)
-    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'")
+    page.wait_for_function(f"{KERNEL}.status === 'idle'")
     notebook = json.loads(
         page.evaluate("JSON.stringify(jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())")
     )

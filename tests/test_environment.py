@@ -76,11 +76,19 @@ def test_a_list_is_shown_with_advice_only_where_it_is_needed():
 def test_this_machine_is_looked_at(tmp_path):
     settings = load_settings("machine", data_dir=tmp_path / "data")
     checks = by_name(check_machine(settings))
-    assert checks.keys() >= {"cores", "memory", "GPU", "fonts", "data folder", "disk"}
+    assert checks.keys() >= {"cores", "memory", "GPU", "bfloat16", "fonts", "data folder", "disk"}
     assert int(checks["cores"].found) >= 1
     assert checks["data folder"].fine
     assert checks["fonts"].fine
     assert list(settings.folder.iterdir()) == []  # its folder is made, and nothing is left in it
+
+
+@pytest.mark.parametrize(("there", "found"), [(True, "multiplied by the processor"), (False, "float32")])
+def test_whether_training_multiplies_16_bit_numbers_is_told(tmp_path, monkeypatch, there, found):
+    monkeypatch.setattr(environment, "has_bfloat16", lambda: there)
+    check = by_name(check_machine(load_settings("machine", data_dir=tmp_path)))["bfloat16"]
+    assert check.fine
+    assert found in check.found
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

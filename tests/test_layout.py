@@ -16,6 +16,7 @@ ORDER = [
     "_storage",
     "results",
     "fonts",
+    "_style_checks",
     "styles",
     "settings",
     "pictures",

@@ -245,11 +245,14 @@ def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
                 foreign.writestr(name, ours.read(name))
     cut = tmp_path / "cut.keras"
     cut.write_bytes(finished[0].model_path.read_bytes()[:5000])
-    other_layers = tmp_path / "other.keras"
     images = keras.Input((60, 160, 1))
-    keras.Model(images, keras.layers.Dense(40)(keras.layers.Flatten()(images))).save(other_layers)
-    with zipfile.ZipFile(other_layers, "a") as foreign:
-        foreign.writestr(STYLE_MEMBER, json.dumps(CaptchaStyle().to_dict()))
-    for path in (text, without_style, cut, other_layers):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(40)]
+    functional = keras.Model(images, layers[1](layers[0](images)))
+    others = tmp_path / "functional.keras", tmp_path / "sequential.keras"
+    for path, network in zip(others, (functional, keras.Sequential([images, *layers])), strict=True):
+        network.save(path)
+        with zipfile.ZipFile(path, "a") as foreign:
+            foreign.writestr(STYLE_MEMBER, json.dumps(CaptchaStyle().to_dict()))
+    for path in (text, without_style, cut, *others):
         with pytest.raises(StepError, match=rf"{path.name} is no network that notebook 04_train_alexnet saved"):
             Reader.load(path)

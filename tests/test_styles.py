@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers._style_checks import NOTHING, NUMBERS, RANGES
 from helpers.captchas import draw_captcha
 from helpers.errors import StyleError
 from helpers.fonts import find_font
-from helpers.styles import NOTHING, NUMBERS, PRESETS, RANGES, CaptchaStyle
+from helpers.styles import PRESETS, CaptchaStyle
 
 FIELDS = [field.name for field in dataclasses.fields(CaptchaStyle)]
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -33,6 +33,7 @@ from helpers.training import (
     first_captchas,
     predict_split,
     read_split,
+    save_model,
     train,
     whole_captcha,
 )
@@ -279,6 +280,24 @@ def test_each_training_batch_is_changed_and_no_other(recorded, fresh):
     losses = [row["loss"] for row in training.rows]
     assert losses == pytest.approx([np.log(10)] * 2, abs=0.2)  # nothing to be learned from black pictures
     assert training.rows[-1]["validation_loss"] != training.rows[-1]["loss"]
+
+
+@pytest.mark.parametrize(("bfloat16", "policy"), [(True, "bfloat16"), (False, "float32")])
+def test_only_fitting_multiplies_16_bit_numbers(recorded, fresh, monkeypatch, bfloat16, policy):
+    model, seen, fit = fresh(recorded), [], keras.Model.fit
+
+    def remember(network, *arguments, **options):
+        seen.append(network.get_layer("conv2").compute_dtype)
+        return fit(network, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", remember)
+    rows = train(model, recorded, bfloat16=bfloat16).rows
+    assert seen == [policy]
+    assert rows[-1]["loss"] < 3
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    save_model(model, recorded)
+    saved = keras.models.load_model(recorded.model_path, compile=False)
+    assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
 
 
 def test_training_without_records_names_notebook_3(drawn, fresh):

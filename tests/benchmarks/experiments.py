@@ -18,7 +18,7 @@ from helpers.dataset import derive_seed, draw_text
 from helpers.distortion import Distortion, shift_batch
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
-from helpers.precision import has_bfloat16, mixed_precision
+from helpers.precision import has_bfloat16
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
@@ -52,6 +52,7 @@ KNOBS: dict[str, list[Any]] = {
 }
 LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
 SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large ones
+PRECISION_SEEDS = (1, 2)
 AMOUNTS = (5_000, 10_000, 20_000)  # training captchas of cold and warm starts
 CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
@@ -67,7 +68,7 @@ def opened(name: str) -> Settings:
 
 
 def make(
-    name: str, style: CaptchaStyle, source: str | None = None, bfloat16: bool = False, **changes: Any
+    name: str, style: CaptchaStyle, source: str | None = None, bfloat16: bool | None = None, **changes: Any
 ) -> dict[str, float | None]:
     """Draw, pack, train and score one experiment, unless it was done; the seconds that each step took."""
     changes = {**({**LARGE, "train_count": SIZES[name]} if name in SIZES else SMALL), **changes}
@@ -90,11 +91,11 @@ def pack(settings: Settings) -> float:
 STEPS = {"drawing [s]": draw, "packing [s]": pack}
 
 
-def fit(settings: Settings, source: str | None, bfloat16: bool) -> float:
+def fit(settings: Settings, source: str | None, bfloat16: bool | None) -> float:
     """Train from random weights or from those of `source`, save and score; the seconds of training.
 
     Args:
-        bfloat16: whether to multiply 16-bit numbers in training, where the processor can.
+        bfloat16: see `train`.
     """
     keras.utils.set_random_seed(settings.seed)
     model = build_alexnet(settings.style)
@@ -102,8 +103,7 @@ def fit(settings: Settings, source: str | None, bfloat16: bool) -> float:
         model = start_from(model, settings, source)
     model = compile_model(model, settings)
     distortion = Distortion() if settings.experiment == ROBUST else None
-    with mixed_precision(None if bfloat16 else False):
-        training = train(model, settings, augment=distortion or shift_batch)
+    training = train(model, settings, augment=distortion or shift_batch, bfloat16=bfloat16)
     save_model(model, settings, calibrate(model, settings, distortion))
     score_test(model, settings, training)
     return training.seconds
@@ -185,9 +185,22 @@ def presets() -> None:
     known = {LENGTHS: longest, LETTERS: letters}  # measured by the questions before
     rows = []
     for preset in PRESETS:
-        row = known.get(preset) or made(f"{preset} in bfloat16", CaptchaStyle.preset(preset), bfloat16=True)
+        row = known.get(preset) or made(preset, CaptchaStyle.preset(preset))
         rows.append({"preset": preset, **{name: row[name] for name in row if name not in ("length", "alphabet")}})
     measured.save("presets", "What does each preset take?", rows, command=COMMAND, bfloat16=has_bfloat16())
+
+
+def precision() -> None:
+    """The noisy preset with 16-bit multiplications in training and without, from two seeds each."""
+    if not has_bfloat16():
+        print("This processor does not multiply bfloat16 numbers: skipped")
+        return
+    style, rows = CaptchaStyle.preset("noisy"), []
+    for seed in PRECISION_SEEDS:
+        for kind, bfloat16 in {"float32": False, "bfloat16": True}.items():
+            row = made(f"noisy {kind} {seed}", style, seed=seed, bfloat16=bfloat16)
+            rows.append({"convolutions 2 to 5": kind, "seed": str(seed), **row})
+    measured.save("precision", "What do 16-bit multiplications save, and cost?", rows, command=COMMAND)
 
 
 def redraw() -> None:
@@ -262,7 +275,7 @@ def robust() -> None:
     """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
     # Only the first font draws a 1 without a foot, as so many fonts do: so it comes up more often.
     style = CaptchaStyle(fonts=MANY_FONTS[:1] * 3 + MANY_FONTS, plain=0.4)
-    rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4, bfloat16=True)}]
+    rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4)}]
     for design in DESIGNS:
         score, _ = measured.in_own_process(read_foreign, design)
         if score:
@@ -275,7 +288,7 @@ def robust() -> None:
 
 QUESTIONS = {
     question.__name__: question
-    for question in (redraw, warm_start, carry_over, knobs, lengths, alphabets, presets, robust)
+    for question in (redraw, warm_start, carry_over, knobs, lengths, alphabets, presets, precision, robust)
 }
 
 
