@@ -6,35 +6,40 @@ import functools
 from pathlib import Path
 
 import captcha
+import font_hanken_grotesk
 import matplotlib
 from PIL import ImageFont
 
 from helpers.errors import StyleError
 
+FOLDERS = (  # these packages are on every machine that runs the notebooks
+    Path(captcha.__file__).parent / "data",
+    Path(matplotlib.get_data_path()) / "fonts" / "ttf",
+    Path(font_hanken_grotesk.__file__).parent / "files",
+)
+FAMILIES = ("DejaVu", "DroidSans", "HankenGrotesk", "STIXGeneral")  # with digits and letters
+
 
 def find_font(name: str) -> Path:
     """The file of a font: a name such as "DejaVuSans", or the path of a .ttf or .otf file.
 
-    Names are looked up in the `captcha` package (DroidSansMono) and in matplotlib (the DejaVu and
-    STIX families), so they work on every machine.
+    Names are looked up in the packages `captcha` (DroidSansMono), matplotlib (the DejaVu and STIX
+    families) and `font-hanken-grotesk`, so they work on every machine.
 
     Raises:
         StyleError: no such font.
     """
-    folders = (
-        Path(captcha.__file__).parent / "data",
-        Path(matplotlib.get_data_path()) / "fonts" / "ttf",
-    )
-    for folder in folders:
-        if (folder / f"{name}.ttf").is_file():
-            return folder / f"{name}.ttf"
+    for folder in FOLDERS:
+        for suffix in (".ttf", ".otf"):
+            if (folder / f"{name}{suffix}").is_file():
+                return folder / f"{name}{suffix}"
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    known = sorted(file.stem for folder in folders for file in folder.glob("[DS]*.ttf"))
+    known = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")})
     raise StyleError(
         f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: "
-        + ", ".join(name for name in known if "Display" not in name and "Siz" not in name)
+        + ", ".join(name for name in known if name.startswith(FAMILIES) and "Display" not in name)
     )
 
 

@@ -167,8 +167,9 @@ def test_fonts_are_found_by_name_or_by_path():
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
     assert find_font("DejaVuSerif") == path
     assert find_font(str(path)) == path
-    assert find_font("DroidSansMono").is_file()
-    with pytest.raises(StyleError, match=r"no font 'Comic'.*DejaVuSans.*DroidSansMono.*STIXGeneral"):
+    assert find_font("DroidSansMono").suffix == ".ttf"
+    assert find_font("HankenGrotesk-Regular").suffix == ".otf"
+    with pytest.raises(StyleError, match=r"no font 'Comic'.*DejaVuSans.*DroidSansMono.*HankenGrotesk.*STIXGeneral"):
         find_font("Comic")
 
 
