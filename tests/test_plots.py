@@ -224,6 +224,9 @@ def test_progress_draws_the_loss_and_the_line_of_guessing():
     assert [line.get_linestyle() for line in below.lines[:2]] == ["-", "--"]
     assert np.allclose(below.lines[2].get_ydata(), np.log(10))
     assert "ln 10: guessing" in texts(figure)
+    assert below.get_ylim() == (0, 1.35 * np.log(10))
+    high = plots.draw_progress([POINT, {**POINT, "images": 200, "training loss": 8.0}], 400, 256, 10)
+    assert high.axes[1].get_ylim() == pytest.approx((0, 8.4))
 
 
 def test_the_first_steps_show_each_position_and_end_early():
@@ -245,7 +248,9 @@ def test_experiments_carry_their_scores_and_intervals():
     bars, first, second = [[ax for ax in figure.axes if ax.patches], *figure.axes[2::3]]
     assert bars == [first, second]
     assert [ax.patches[0].get_width() for ax in bars] == [50, 87.5]
-    assert [list(ax.lines[0].get_xdata()) for ax in bars] == [[40, 60], [80, 95]]
+    ends = [ax.collections[0].get_segments()[0][:, 0] for ax in bars]
+    assert np.allclose(ends, [[40, 60], [80, 95]])
+    assert all(len(ax.lines) == 2 for ax in bars)  # caps, so that a narrow interval is seen
     assert list(figure.axes[4].lines[0].get_ydata()) == [10, 90]
     assert "87.50 % of 60 (80.00–95.00)" in texts(figure)
     assert "12 s of training" in texts(figure)
@@ -363,6 +368,10 @@ def test_shares_carry_counts_and_intervals():
     assert "82.5 %, 33 of 40" in texts(ax.figure)
     assert ax.patches[0].get_width() == 82.5
     assert list(ax.lines[0].get_xdata()) == [68, 91.3]
+    scores = {"all": (9, 9, 1.0, 0.7, 1.0), "but one": (2603, 2604, 2603 / 2604, 0.998, 1.0)}
+    written = texts(plots.shares(scores, "read whole [%]", "Nearly all").figure)
+    assert "100.0 %, 9 of 9" in written
+    assert "99.96 %, 2,603 of 2,604" in written
 
 
 def test_growth_tells_its_slopes():

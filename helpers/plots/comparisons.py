@@ -38,7 +38,8 @@ def experiments(
         row[1].plot(seconds, 100 * np.asarray(shares), "--", color=CAPTCHAS)
         row[1].set_title(f"{seconds[-1]:,.0f} s of training", fontsize=9)
         row[2].barh([0], [100 * share], color=CAPTCHAS, height=0.5)
-        row[2].plot([100 * low, 100 * high], [0, 0], color="black", linewidth=3)
+        bounds = [[100 * (share - low)], [100 * (high - share)]]
+        row[2].errorbar([100 * share], [0], xerr=bounds, fmt="none", color="black", linewidth=3, capsize=8)
         row[2].set_title(f"{100 * share:.2f} % of {count:,} ({100 * low:.2f}–{100 * high:.2f})", fontsize=9)
     for row in axes:
         row[1].set_ylim(-5, 105)
@@ -119,7 +120,10 @@ def shares(
     for index, (right, count, share, low, high) in enumerate(scores.values()):
         ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
         ax.plot([100 * low, 100 * high], [index, index], color="black", linewidth=3)
-        ax.annotate(f"{100 * share:.1f} %, {right:,} of {count:,}", (1.02, index), va="center", fontsize=9,
+        percent = f"{100 * share:.1f}"
+        if percent == "100.0" and right < count:
+            percent = f"{100 * share:.2f}"
+        ax.annotate(f"{percent} %, {right:,} of {count:,}", (1.02, index), va="center", fontsize=9,
                     xycoords=("axes fraction", "data"))  # fmt: skip
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()

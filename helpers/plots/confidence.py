@@ -51,10 +51,12 @@ def reliability_curve(
         bounds = [[100 * abs(score[2] - score[end]) for *_, score in found] for end in (3, 4)]
         ax.errorbar(x, y, bounds, color=color, marker=marker, capsize=3, linewidth=1.2, label=name)
     for _, _, confidence, score in next(reversed(bins.values()), ()):
-        ax.annotate(f"{score[1]:,}", (100 * confidence, 3), fontsize=8, color="#555555", ha="center")
+        ax.annotate(f"{score[1]:,}", (100 * confidence, -7), fontsize=8, color="#555555", ha="center")
+    whose = f",\n{list(bins)[-1]}" if len(bins) > 1 else ""
     ax.set_xlim(-2, 102)
-    ax.set_ylim(0, 104)
-    ax.set_xlabel("confidence [%]; the numbers above count the captchas of each point")
+    ax.set_ylim(-9, 104)
+    ax.set_yticks(range(0, 101, 20))
+    ax.set_xlabel(f"confidence [%]; the numbers above count the captchas of each point{whose}")
     ax.set_ylabel("of these read right [%]")
     ax.set_title(title, fontsize=11)
     ax.legend(loc="upper left", fontsize=9, bbox_to_anchor=(0, 0.95))

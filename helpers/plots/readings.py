@@ -127,15 +127,17 @@ def confusion_maps(counts: np.ndarray, classes: str) -> Figure:
     size = (5.0 * positions, 5.8) if wide else (2.5 * positions, 3.2)
     fig, axes = plt.subplots(1, positions, figsize=size, layout="constrained", squeeze=False)
     for position, ax in enumerate(axes[0]):
-        ax.imshow(np.log10(1 + wrong[position]), cmap="Oranges", vmin=0, vmax=np.log10(1 + max(1, wrong.max())))
+        shades, darkest = np.log10(1 + wrong[position]), np.log10(1 + max(1, wrong.max()))
+        ax.imshow(shades, cmap="Oranges", vmin=0, vmax=darkest)
         for true, read in zip(*np.nonzero(wrong[position]), strict=True):
-            ax.text(read, true, wrong[position, true, read], ha="center", va="center", fontsize=8)
+            color = "white" if shades[true, read] > 0.6 * darkest else "black"
+            ax.text(read, true, wrong[position, true, read], ha="center", va="center", fontsize=8, color=color)
         ax.set_xticks(range(len(classes)), list(classes), fontsize=7 if wide else 8)
         ax.set_yticks(range(len(classes)), list(classes), fontsize=7 if wide else 8)
         ax.set_title(f"position {position + 1}: {wrong[position].sum()} wrong", fontsize=10)
         ax.set_xlabel("read as")
     axes[0, 0].set_ylabel("true character")
-    fig.suptitle(f"{wrong.sum()} wrong characters among {counts.sum():,}", fontsize=11)
+    fig.suptitle(f"{wrong.sum():,} wrong characters among {counts.sum():,}", fontsize=11)
     return fig
 
 

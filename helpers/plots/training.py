@@ -72,7 +72,8 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
         fontsize=10,
     )
     ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
-    below.set_ylim(0, 1.35 * math.log(classes))
+    highest = max(point[f"{split} loss"] for point in points for split in ("training", "validation"))
+    below.set_ylim(0, max(1.35 * math.log(classes), 1.05 * highest))
     below.set_ylabel("loss\n[nats per digit]")
     below.set_xlabel("training images seen; the bar at the top is the progress")
     return fig
@@ -165,7 +166,7 @@ def accuracy_over_time(
         ax.plot(x, y, color=color, linewidth=2, marker="o", markersize=3)
         ax.annotate(f"{name}: {y[-1]:.1f} %", (x[-1], y[-1]), xytext=(1.03, heights[name] - excess),
                     textcoords=("axes fraction", "data"), fontsize=9, color=color, va="center",
-                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6})  # fmt: skip
+                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0, 0.5)})  # fmt: skip
     ax.set_xlim(left=0)
     ax.set_ylim(-3, 104)
     ax.set_xlabel("time in training [s]")

@@ -60,7 +60,7 @@ def main() -> None:
     def product_flops() -> float:
         return 2 * SIZE**3 * PRODUCTS / measured.seconds(lambda: [product().numpy() for _ in range(PRODUCTS)]) / 1e9
 
-    measures = {"matrix product": product_flops, "training step": lambda: step_flops(model)}
+    measures = {"matrix product in float32": product_flops, "training step in float32": lambda: step_flops(model)}
     if has_bfloat16():
         measures["training step in bfloat16"] = lambda: step_flops(lowered)
     with mixed_precision(lowered):
@@ -70,7 +70,8 @@ def main() -> None:
     rows: list[dict[str, Any]] = [
         {"what": name, **measured.spread(values, "GFLOP/s")} for name, values in figures.items()
     ]
-    shares = [100 * s / p for s, p in zip(figures["training step"], figures["matrix product"], strict=True)]
+    products, step_rates = figures["matrix product in float32"], figures["training step in float32"]
+    shares = [100 * s / p for s, p in zip(step_rates, products, strict=True)]
     share = {"what": "training step, as a share of the matrix product [%]", **measured.spread(shares, "%")}
     measured.show("How much of the processor does training use?", [share])
     measured.save(
