@@ -24,6 +24,12 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
 EXPLORER, PICKER = "explorer = ", "Picker("  # the cells that show widgets
 KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
+# The kernel is idle between two cells as well: only when nothing runs for two seconds are all through.
+QUIET = f"""() => {{
+    const cells = jupyterapp.shell.currentWidget.content.widgets;
+    const busy = {KERNEL}.status !== "idle" || cells.some(cell => cell.model.executionState === "running");
+    quiet = busy ? null : quiet ?? Date.now();
+    return quiet !== null && Date.now() - quiet > 2000; }}"""
 MINUTE = 60_000  # milliseconds, as the browser counts
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -86,8 +92,8 @@ def open_notebook(page, lab, name, experiment):
 
 def run(page, command):
     """Run cells and wait until they are through; the notebook as it is then."""
-    page.evaluate("command => jupyterapp.commands.execute(command)", command)
-    page.wait_for_function(f"{KERNEL}.status === 'idle'")
+    page.evaluate("command => { window.quiet = null; jupyterapp.commands.execute(command); }", command)
+    page.wait_for_function(QUIET, polling=100)
     notebook = json.loads(
         page.evaluate("JSON.stringify(jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())")
     )
