@@ -14,7 +14,8 @@ alexnet      batch [batch, height, width, 1]  ->  logits [batch, positions, clas
 optimizer    how far each step goes: one cycle, and Muon
 precision    16-bit multiplications in training, where the processor has them
 calibration  how sure the network may be, and which pictures look foreign to it
-training     fit, live plot, checkpoints, history, the final score
+training     fit, live plot, checkpoints, history
+evaluation   a trained network on a whole split: its calibration, the final score
 reading      image  ->  text, probabilities, confidence
 picker       a picture of your own, chosen, pasted or named
 experiments  several of them, side by side or one from another

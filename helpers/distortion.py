@@ -19,13 +19,19 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
 
 
+def mirror_edges(images: tf.Tensor, axis: int, width: int) -> tf.Tensor:
+    """Add so many mirrored pixels at both ends of an axis, as `tf.pad` does with "SYMMETRIC", but in whole rows."""
+    before, _, after = tf.split(images, [width, images.shape[axis] - 2 * width, width], axis)
+    return tf.concat([tf.reverse(before, [axis]), images, tf.reverse(after, [axis])], axis)
+
+
 def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Move a batch by up to 8 pixels across and 4 down; its mirrored edge fills the gap.
 
     Each epoch then shows the same captchas in other places, as if there were more of them.
     """
     height, width = images.shape[1], images.shape[2]
-    padded = tf.pad(images, [[0, 0], [SHIFT_Y, SHIFT_Y], [SHIFT_X, SHIFT_X], [0, 0]], "SYMMETRIC")
+    padded = mirror_edges(mirror_edges(images, 1, SHIFT_Y), 2, SHIFT_X)
     top = tf.random.uniform([], 0, 2 * SHIFT_Y + 1, tf.int32)
     left = tf.random.uniform([], 0, 2 * SHIFT_X + 1, tf.int32)
     return padded[:, top : top + height, left : left + width], labels

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.alexnet import build_alexnet
-from helpers.captchas import draw_captcha
+from helpers.captchas import draw_captcha, save_captcha
 from helpers.errors import TutorialError
 from helpers.fonts import find_font
 from helpers.precision import has_bfloat16, mixed_precision
@@ -152,13 +153,15 @@ class Speed:
 
 
 def measure_speed(settings: Settings, steps: int = 8) -> Speed:
-    """Time some captchas and some training steps; a rough forecast, other programs disturb it."""
-    started = time.perf_counter()
-    for index in range(100):
-        draw_captcha(settings.style.alphabet[0] * settings.style.min_length, settings.style, index)
-    drawing = (time.perf_counter() - started) / 100
-
+    """Time some captchas, drawn and stored, and some training steps; a rough forecast, other programs disturb it."""
     style, batch = settings.style, settings.batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"captcha.{settings.image_format}"
+        started = time.perf_counter()
+        for index in range(100):
+            save_captcha(draw_captcha(style.alphabet[0] * style.min_length, style, index), file)
+        drawing = (time.perf_counter() - started) / 100
+
     model = compile_model(build_alexnet(style), settings)
     images = np.random.default_rng(0).integers(0, 256, (batch, style.height, style.image_width, 1), dtype=np.uint8)
     labels = np.zeros((batch, style.positions), np.int32)

@@ -33,8 +33,7 @@ def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
 def mixed_precision(model: keras.Model, wanted: bool | None = None) -> Iterator[None]:
     """While the block runs, convolutions of `model` multiply in bfloat16; after it, in float32 again.
 
-    All but the first, which has little to gain. In TensorFlow's own switch, which lowers nearly all of
-    a graph, networks learned noisy captchas less well; so only the layers that take the time are lowered.
+    All but the first, which has little to gain: only the layers that take the time are lowered.
 
     Args:
         wanted: whether to; None asks `has_bfloat16`.

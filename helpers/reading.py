@@ -51,7 +51,7 @@ class Reader:
     Args:
         model: from grey levels [batch, height, width, 1] to logits [batch, positions, classes].
         style: what it was trained to read.
-        calibration: how its answers are to be taken; see `training.calibrate`.
+        calibration: how its answers are to be taken; see `evaluation.calibrate`.
     """
 
     def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:

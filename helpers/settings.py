@@ -29,7 +29,7 @@ __all__ = [
 
 PROFILES: dict[str, dict[str, Any]] = {
     "full": {
-        "train_count": 95_000,
+        "train_count": 85_000,
         "validation_count": 5_000,
         "test_count": 10_000,
         "epochs": 3,

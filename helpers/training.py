@@ -1,4 +1,4 @@
-"""Fit the network with a live plot, stop and continue, save it, and score it on the test split."""
+"""Fit the network with a live plot, stop and continue, and save it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 
-import numpy as np
-
 from helpers import _storage
 from helpers._callbacks import PROBE_SIZE, Checkpoint, LivePlot, Probe, write_rows
-from helpers.alexnet import careful_logits
-from helpers.analysis import fit_temperature
-from helpers.calibration import UNCALIBRATED, Calibration, find_usual, looked_at, observed
+from helpers.calibration import UNCALIBRATED, Calibration
 from helpers.dataset import read_manifest
 from helpers.distortion import Augment, shift_batch
 from helpers.errors import StepError, TutorialError
@@ -22,7 +18,6 @@ from helpers.optimizer import one_cycle_muon
 from helpers.precision import mixed_precision
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import load_batches
-from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
 from helpers.settings import Settings
 
 STYLE_MEMBER = "captcha_style.json"
@@ -170,7 +165,7 @@ def save_model(model: keras.Model, settings: Settings, calibration: Calibration 
     The file holds no state of the optimizer, which would make it three times as large.
 
     Args:
-        calibration: how the reader takes the answers, see `calibrate`.
+        calibration: how the reader takes the answers, see `evaluation.calibrate`.
     """
     network = keras.Model(model.input, model.output, name=model.name)  # not compiled: no optimizer
     with _storage.written_whole(settings.model_path) as temporary:
@@ -179,76 +174,3 @@ def save_model(model: keras.Model, settings: Settings, calibration: Calibration 
             archive.writestr(STYLE_MEMBER, _storage.to_json(settings.style.to_dict()))
             archive.writestr(CALIBRATION_MEMBER, _storage.to_json(calibration.to_dict()))
     shutil.rmtree(settings.folder / "checkpoint", ignore_errors=True)
-
-
-def read_split(
-    model: keras.Model, settings: Settings, split: str, augment: Augment | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """What a network says about a whole split.
-
-    Args:
-        augment: what changes each batch first; None reads the captchas as drawn.
-
-    Returns:
-        Labels [captchas, positions], and logarithms of probabilities [captchas, positions, classes].
-    """
-    read = tf.function(lambda images: careful_logits(model, images))
-    labels, logarithms = [], []
-    for images, truth in _batches_of(settings, split, augment):
-        labels.append(truth.numpy())
-        logarithms.append(read(images).numpy())
-    return np.concatenate(labels), np.concatenate(logarithms)
-
-
-def _batches_of(settings: Settings, split: str, augment: Augment | None) -> tf.data.Dataset:
-    batches = load_batches(settings, split, batch_size=250)
-    return batches.map(augment) if augment else batches
-
-
-def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and predicted classes of a whole split, both [captchas, positions]."""
-    labels, logarithms = read_split(model, settings, split)
-    return labels, logarithms.argmax(axis=-1)
-
-
-def calibrate(model: keras.Model, settings: Settings, augment: Augment | None = None) -> Calibration:
-    """How the network's answers are to be taken, found out with validation captchas.
-
-    The temperature: a network that was trained until it made hardly any mistake may be surer than it
-    should be. One number by which all logits are divided corrects much of that (Guo and others 2017).
-    And what is usual: how strong its answers are, and how its first filters respond.
-
-    Args:
-        augment: what changes each batch first, for a network that is to read such pictures.
-    """
-    labels, logarithms = read_split(model, settings, "validation", augment)
-    observer = observed(model)
-    look = tf.function(lambda images: looked_at(*observer(images, training=False)))
-    looks = [look(images) for images, _ in _batches_of(settings, "validation", augment)]
-    strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
-    return find_usual(fit_temperature(logarithms, labels), strengths, responses)
-
-
-def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
-    """Whole-captcha accuracy on the test split, also written to metrics.json.
-
-    Call it once, at the end: whoever chooses by the test split no longer has one.
-    """
-    labels, predicted = predict_split(model, settings, "test")
-    score = captcha_accuracy(labels, predicted)
-    metrics = {
-        "captcha_accuracy": score.value,
-        "captcha_accuracy_low": score.low,
-        "captcha_accuracy_high": score.high,
-        "captchas_right": score.right,
-        "digit_accuracy": digit_accuracy(labels, predicted),
-        "test_count": score.count,
-        "train_seconds": round(training.seconds, 1),
-        "train_images": settings.train_count,
-        "epochs": settings.epochs,
-        "parameters": model.count_params(),
-        "model_digest": _storage.file_digest(settings.model_path),
-        "versions": _storage.package_versions("tensorflow", "keras", "captcha", "pillow"),
-    }
-    _storage.write_json(settings.metrics_path, metrics)
-    return score

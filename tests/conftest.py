@@ -24,12 +24,13 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from helpers import records
 from helpers.alexnet import build_alexnet
 from helpers.dataset import generate
+from helpers.evaluation import score_test
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.settings import Settings, load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import compile_model, save_model, score_test, train
+from helpers.training import compile_model, save_model, train
 
 set_hypothesis_home_dir(Path(folder) / "hypothesis")
 hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize=True, max_examples=40)

@@ -37,6 +37,7 @@ ORDER = [
     "plots",
     "_callbacks",
     "training",
+    "evaluation",
     "reading",
     "picker",
     "experiments",

@@ -17,13 +17,14 @@ from helpers.calibration import UNCALIBRATED, Calibration
 from helpers.captchas import draw_captcha
 from helpers.dataset import list_images
 from helpers.errors import ImageError, StepError
+from helpers.evaluation import calibrate
 from helpers.pictures import to_grey
 from helpers.quiet_tensorflow import keras
 from helpers.reading import BATCH_SIZE, Reader
 from helpers.records import load_batches
 from helpers.settings import load_settings
 from helpers.styles import CaptchaStyle
-from helpers.training import CALIBRATION_MEMBER, STYLE_MEMBER, calibrate, save_model
+from helpers.training import CALIBRATION_MEMBER, STYLE_MEMBER, save_model
 
 STYLE = CaptchaStyle()
 

@@ -13,26 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import _storage, training
+from helpers import _storage
 from helpers._callbacks import LivePlot, read_rows, write_rows
-from helpers.analysis import fit_temperature
 from helpers.dataset import list_images
 from helpers.distortion import SHIFT_X, SHIFT_Y, Distortion, shift_batch
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras, tf
-from helpers.records import load_batches
-from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
+from helpers.scores import captcha_accuracy
 from helpers.settings import Settings
 from helpers.styles import CaptchaStyle
 from helpers.training import (
     STYLE_MEMBER,
     TrainingStopped,
     _fingerprint,
-    calibrate,
     compile_model,
     first_captchas,
-    predict_split,
-    read_split,
     save_model,
     train,
     whole_captcha,
@@ -154,30 +149,6 @@ def test_there_is_more_to_see_at_first(recorded, tiny):
         live.on_train_batch_end(batch)
     batches = [point["images"] // 32 for point in live.points]
     assert batches == [*range(0, 401, 20), 500, 600]
-
-
-def test_the_metrics_are_those_of_the_test_split(finished):
-    settings, training, score = finished
-    metrics = json.loads(settings.metrics_path.read_text())
-    assert metrics.keys() >= {
-        *("captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high", "digit_accuracy"),
-        *("test_count", "train_seconds", "train_images", "parameters"),
-    }
-    model = keras.models.load_model(settings.model_path, compile=False)
-    labels, predicted = predict_split(model, settings, "test")
-    texts = [settings.style.labels_to_text(row) for row in labels]
-    assert texts == [image.text for image in list_images(settings, "test")]
-    expected = captcha_accuracy(labels, predicted)
-    assert expected == score
-    assert metrics["captcha_accuracy"] == expected.value
-    low, high = wilson_interval(expected.right, 60)
-    assert (metrics["captcha_accuracy_low"], metrics["captcha_accuracy_high"]) == (low, high)
-    assert metrics["digit_accuracy"] == digit_accuracy(labels, predicted)
-    assert metrics["test_count"] == 60
-    assert metrics["train_images"] == 200
-    assert metrics["parameters"] == model.count_params()
-    assert metrics["train_seconds"] == pytest.approx(training.seconds, abs=0.06)
-    assert metrics["model_digest"] == _storage.file_digest(settings.model_path)
 
 
 def test_the_saved_network_carries_its_style_and_the_checkpoint_is_gone(finished):
@@ -313,46 +284,3 @@ def test_rows_survive_the_round_trip(tmp_path):
     path = Path(tmp_path / "rows.csv")
     write_rows(path, rows)
     assert read_rows(path) == rows
-
-
-def test_a_split_is_read_with_its_labels(finished):
-    settings, _, _ = finished
-    model = keras.models.load_model(settings.model_path, compile=False)
-    labels, logarithms = read_split(model, settings, "validation")
-    assert logarithms.shape == (60, 4, 10)
-    assert np.exp(logarithms).sum(axis=-1) == pytest.approx(1, abs=0.05)
-    assert np.array_equal(labels, [settings.style.text_to_labels(i.text) for i in list_images(settings, "validation")])
-    assert np.array_equal(predict_split(model, settings, "validation")[1], logarithms.argmax(axis=-1))
-
-
-def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, monkeypatch):
-    settings, _, _ = finished
-    model = keras.models.load_model(settings.model_path, compile=False)
-    random = np.random.default_rng(0)
-    logarithms = np.log(random.dirichlet(np.ones(10), size=(500, 4)))
-    labels = np.where(random.random((500, 4)) < 0.7, logarithms.argmax(axis=-1), 0)
-    read, loaded = [], []
-    monkeypatch.setattr(training, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
-    monkeypatch.setattr(training, "load_batches", lambda *a, **k: loaded.append(a[:2]) or load_batches(*a, **k))
-    found = calibrate(model, settings)
-    assert read == [(model, settings, "validation", None)]
-    assert loaded == [(settings, "validation")]
-    assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
-    images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
-    filtered = keras.Model(model.input, model.get_layer("pool1").output)(images).numpy()
-    assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)
-
-
-def invert(images, labels):
-    return 255 - images, labels
-
-
-def test_calibration_may_change_the_captchas_first(finished):
-    settings, _, _ = finished
-    model = keras.models.load_model(settings.model_path, compile=False)
-    drawn = calibrate(model, settings)
-    inverted = calibrate(model, settings, invert)
-    assert inverted.means != pytest.approx(drawn.means, rel=0.05)
-    (labels, before), (same, after) = (read_split(model, settings, "validation", each) for each in (None, invert))
-    assert np.array_equal(labels, same)
-    assert not np.allclose(before, after)

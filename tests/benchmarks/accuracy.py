@@ -8,11 +8,12 @@ import time
 from helpers import _storage
 from helpers.alexnet import build_alexnet
 from helpers.dataset import generate
+from helpers.evaluation import calibrate, score_test
 from helpers.quiet_tensorflow import keras
 from helpers.records import write_records
 from helpers.scores import Proportion, proportion
 from helpers.settings import Settings, load_settings
-from helpers.training import calibrate, compile_model, save_model, score_test, train
+from helpers.training import compile_model, save_model, train
 from tests.benchmarks import measured
 
 FURTHER_SEEDS = (2027, 2028)  # of captchas, weights and order

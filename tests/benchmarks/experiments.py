@@ -16,6 +16,7 @@ from helpers.alexnet import build_alexnet
 from helpers.captchas import draw_captcha
 from helpers.dataset import derive_seed, draw_text
 from helpers.distortion import Distortion, shift_batch
+from helpers.evaluation import calibrate, predict_split, score_test
 from helpers.experiments import start_from
 from helpers.explorer import Explorer
 from helpers.precision import has_bfloat16
@@ -24,7 +25,7 @@ from helpers.reading import Reader
 from helpers.records import write_records
 from helpers.results import load_result
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
-from helpers.training import calibrate, compile_model, predict_split, save_model, score_test, train
+from helpers.training import compile_model, save_model, train
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment, draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas

@@ -1,0 +1,81 @@
+"""A whole split read, the test score written down, and what calibration looks at."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import _storage, evaluation
+from helpers.analysis import fit_temperature
+from helpers.dataset import list_images
+from helpers.evaluation import calibrate, predict_split, read_split
+from helpers.quiet_tensorflow import keras
+from helpers.records import load_batches
+from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
+
+
+def test_the_metrics_are_those_of_the_test_split(finished):
+    settings, training, score = finished
+    metrics = json.loads(settings.metrics_path.read_text())
+    assert metrics.keys() >= {
+        *("captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high", "digit_accuracy"),
+        *("test_count", "train_seconds", "train_images", "parameters"),
+    }
+    model = keras.models.load_model(settings.model_path, compile=False)
+    labels, predicted = predict_split(model, settings, "test")
+    texts = [settings.style.labels_to_text(row) for row in labels]
+    assert texts == [image.text for image in list_images(settings, "test")]
+    expected = captcha_accuracy(labels, predicted)
+    assert expected == score
+    assert metrics["captcha_accuracy"] == expected.value
+    low, high = wilson_interval(expected.right, 60)
+    assert (metrics["captcha_accuracy_low"], metrics["captcha_accuracy_high"]) == (low, high)
+    assert metrics["digit_accuracy"] == digit_accuracy(labels, predicted)
+    assert metrics["test_count"] == 60
+    assert metrics["train_images"] == 200
+    assert metrics["parameters"] == model.count_params()
+    assert metrics["train_seconds"] == pytest.approx(training.seconds, abs=0.06)
+    assert metrics["model_digest"] == _storage.file_digest(settings.model_path)
+
+
+def test_a_split_is_read_with_its_labels(finished):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    labels, logarithms = read_split(model, settings, "validation")
+    assert logarithms.shape == (60, 4, 10)
+    assert np.exp(logarithms).sum(axis=-1) == pytest.approx(1, abs=0.05)
+    assert np.array_equal(labels, [settings.style.text_to_labels(i.text) for i in list_images(settings, "validation")])
+    assert np.array_equal(predict_split(model, settings, "validation")[1], logarithms.argmax(axis=-1))
+
+
+def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, monkeypatch):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    random = np.random.default_rng(0)
+    logarithms = np.log(random.dirichlet(np.ones(10), size=(500, 4)))
+    labels = np.where(random.random((500, 4)) < 0.7, logarithms.argmax(axis=-1), 0)
+    read, loaded = [], []
+    monkeypatch.setattr(evaluation, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
+    monkeypatch.setattr(evaluation, "load_batches", lambda *a, **k: loaded.append(a[:2]) or load_batches(*a, **k))
+    found = calibrate(model, settings)
+    assert read == [(model, settings, "validation", None)]
+    assert loaded == [(settings, "validation")]
+    assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
+    images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
+    filtered = keras.Model(model.input, model.get_layer("pool1").output)(images).numpy()
+    assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)
+
+
+def invert(images, labels):
+    return 255 - images, labels
+
+
+def test_calibration_may_change_the_captchas_first(finished):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    drawn = calibrate(model, settings)
+    inverted = calibrate(model, settings, invert)
+    assert inverted.means != pytest.approx(drawn.means, rel=0.05)
+    (labels, before), (same, after) = (read_split(model, settings, "validation", each) for each in (None, invert))
+    assert np.array_equal(labels, same)
+    assert not np.allclose(before, after)
