@@ -5,6 +5,7 @@ python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        most of an hour: all of the original's 5,000 iterations
 python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
+python -m tests.benchmarks accuracy_float32      most of an hour: three trainings without 16-bit multiplications
 
 "original", "reading" and "learning" use the default experiment; what is missing of it is made first.
 Keep the machine quiet.
@@ -32,7 +33,12 @@ QUESTIONS = {
 
 def main() -> int:
     """The command line."""
-    parts = {**experiments.QUESTIONS, "plateau": learning.plateau, "amounts": learning.amounts}
+    parts = {
+        **experiments.QUESTIONS,
+        "plateau": learning.plateau,
+        "amounts": learning.amounts,
+        "accuracy_float32": accuracy.in_float32,
+    }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", nargs="*", choices=[[], *questions], help=f"by default {', '.join(QUESTIONS)}")
