@@ -133,8 +133,11 @@ def test_missing_fonts_are_named(monkeypatch):
 def test_the_forecast_follows_from_the_measured_speed(monkeypatch, tiny):
     monkeypatch.setattr(environment, "build_alexnet", tiny)
     monkeypatch.setattr(environment.os, "cpu_count", lambda: 2)
+    stored = []
+    monkeypatch.setattr(environment, "save_captcha", lambda image, file: stored.append((image.size, file.suffix)))
     settings = load_settings(train_count=1000, validation_count=100, test_count=100, epochs=3, batch_size=10)
     speed = measure_speed(settings, steps=2)
+    assert stored == [((160, 60), ".png")] * 100
     assert speed.milliseconds_per_drawing > 0
     assert speed.milliseconds_per_step > 0
     assert speed.drawing_minutes == pytest.approx(1200 * speed.milliseconds_per_drawing / 2 / 60_000)
