@@ -6,11 +6,11 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original experiments lint clean help
+.PHONY: run test lab notebooks bench bench-original bench-float32 experiments lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 
 .venv/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
@@ -38,6 +38,9 @@ bench: .venv/.installed  ## measure speed, memory and accuracy anew into noteboo
 
 bench-original: .venv/.installed  ## ours, then the 5,000 iterations of the original script; most of an hour
 	@$(BIN)/python -m tests.benchmarks original_whole
+
+bench-float32: .venv/.installed  ## train three times without 16-bit multiplications, to compare; most of an hour
+	@$(BIN)/python -m tests.benchmarks accuracy_float32
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour, goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments

@@ -88,5 +88,5 @@ def in_float32() -> None:
         "accuracy_float32",
         "How many are read whole by networks that were trained in float32 throughout?",
         [*rows, pooled(rows)],
-        command="python -m tests.benchmarks accuracy_float32",
+        command="make bench-float32",
     )
