@@ -71,23 +71,28 @@ def _check_text_fields(fields: dict[str, Any]) -> None:
 
 def _check_ranges(fields: dict[str, Any]) -> None:
     for name, (lowest, highest) in RANGES.items():
-        value = fields[name]
-        kind = int if isinstance(lowest, int) else (int, float)
-        if len(value) != 2 or not all(isinstance(v, kind) and not isinstance(v, bool) for v in value):
-            what = "whole numbers" if kind is int else "numbers"
-            raise StyleError(f"{name}: {value} must be two {what}, (lowest, highest).")
+        value, kind = fields[name], _kind(lowest)
+        if len(value) != 2 or not all(_is(v, kind) for v in value):
+            raise StyleError(f"{name}: {value} must be two {kind}s, (lowest, highest).")
         if value[0] > value[1]:
             raise StyleError(f"{name}: {value} begins above its end. Write {value[::-1]}.")
         if not (lowest <= value[0] and value[1] <= highest):
             raise StyleError(f"{name}: {value} must lie between {lowest} and {highest}.")
     for name, (lowest, highest) in NUMBERS.items():
-        value = fields[name]
+        value, kind = fields[name], _kind(lowest)
         if name == "width" and value is None:
             continue
-        kind = int if isinstance(lowest, int) else (int, float)
-        if not isinstance(value, kind) or isinstance(value, bool) or not lowest <= value <= highest:
-            what = "a whole number" if kind is int else "a number"
-            raise StyleError(f"{name}: {value!r} must be {what} from {lowest} to {highest}.")
+        if not _is(value, kind) or not lowest <= value <= highest:
+            raise StyleError(f"{name}: {value!r} must be a {kind} from {lowest} to {highest}.")
+
+
+def _kind(bound: float) -> str:
+    """What a value with such a bound has to be."""
+    return "whole number" if isinstance(bound, int) else "number"
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, int if kind == "whole number" else (int, float)) and not isinstance(value, bool)
 
 
 def _check_colors(fields: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 
+from helpers.distortion import mirror_edges
 from helpers.quiet_tensorflow import keras, tf
 from helpers.styles import CaptchaStyle
 
@@ -129,7 +130,7 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
         Logarithms of probabilities, [batch, positions, classes].
     """
     margin = max(abs(step) for view in VIEWS for step in view)
-    padded = tf.pad(images, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "SYMMETRIC")
+    padded = mirror_edges(mirror_edges(images, 1, margin), 2, margin)
 
     def read_from(view: tf.Tensor) -> tf.Tensor:
         moved = tf.slice(padded, [0, margin + view[0], margin + view[1], 0], [-1, *images.shape[1:]])

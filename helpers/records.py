@@ -25,6 +25,7 @@ from helpers.styles import CaptchaStyle
 
 RECORDS_PER_SHARD = 5_000
 SHUFFLE_BUFFER = 2_000  # records
+PREPARED = 4  # batches made ready while one is in use
 
 
 def to_example(image: np.ndarray, text: str, style: CaptchaStyle) -> tf.train.Example:
@@ -143,4 +144,16 @@ def load_batches(
         records = tf.data.TFRecordDataset(names)
     records = records.apply(tf.data.experimental.assert_cardinality(count))
     batches = records.batch(batch_size)
-    return batches.map(lambda batch: parse_batch(batch, settings.style)).prefetch(tf.data.AUTOTUNE)
+    batches = batches.map(lambda batch: parse_batch(batch, settings.style)).prefetch(PREPARED)
+    return batches.with_options(_untuned())
+
+
+def _untuned() -> tf.data.Options:
+    """tf.data does not tune its own buffers; nothing here needs it.
+
+    Its tuner is a thread that sleeps up to a minute. When the batches are let go, it may miss its
+    signal to stop, and whoever waits for it, such as the end of `fit`, waits out that minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options

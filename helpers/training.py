@@ -17,7 +17,7 @@ from helpers.errors import StepError, TutorialError
 from helpers.optimizer import one_cycle_muon
 from helpers.precision import mixed_precision
 from helpers.quiet_tensorflow import keras, tf
-from helpers.records import load_batches
+from helpers.records import PREPARED, load_batches
 from helpers.settings import Settings
 
 STYLE_MEMBER = "captcha_style.json"
@@ -117,7 +117,7 @@ def train(
     keras.utils.set_random_seed(settings.seed + finished)
     tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
-    batches = batches.map(augment).prefetch(tf.data.AUTOTUNE)
+    batches = batches.map(augment).prefetch(PREPARED)
     until = min(until or settings.epochs, settings.epochs)
     try:
         if finished < until:

@@ -13,6 +13,7 @@ from PIL import Image
 from helpers import _shards, _storage, records
 from helpers._shards import check_shards
 from helpers.dataset import SPLITS, generate, list_images
+from helpers.distortion import shift_batch
 from helpers.errors import StepError
 from helpers.pictures import open_image, to_grey
 from helpers.quiet_tensorflow import tf
@@ -285,6 +286,13 @@ def test_shuffling_gives_every_record_once_an_epoch_in_ever_new_order(shared_rec
     assert batches.cardinality() == 7
     # Mixed across the shards: the first batch does not come from one of them only.
     assert len({in_order.index(image) // 50 for image in first[:32]}) > 1
+
+
+def test_nothing_waits_a_minute_for_the_tuner_of_batches(shared_recorded):
+    """Whether the tuner misses its signal is a matter of luck, so see that there is none."""
+    for shuffle in (False, True):
+        batches = load_batches(shared_recorded, "train", shuffle=shuffle)
+        assert batches.map(shift_batch).prefetch(1).options().autotune.enabled is False
 
 
 def test_the_seed_decides_the_order(shared_recorded):

@@ -166,7 +166,7 @@ def accuracy_over_time(
         ax.plot(x, y, color=color, linewidth=2, marker="o", markersize=3)
         ax.annotate(f"{name}: {y[-1]:.1f} %", (x[-1], y[-1]), xytext=(1.03, heights[name] - excess),
                     textcoords=("axes fraction", "data"), fontsize=9, color=color, va="center",
-                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0, 0.5)})  # fmt: skip
+                    arrowprops={"arrowstyle": "-", "color": color, "linestyle": ":", "relpos": (0, 0.5)})  # fmt: skip
     ax.set_xlim(left=0)
     ax.set_ylim(-3, 104)
     ax.set_xlabel("time in training [s]")

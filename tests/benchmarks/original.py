@@ -22,7 +22,7 @@ from helpers.distortion import shift_batch
 from helpers.optimizer import WEIGHT_DECAY, learning_rate_schedule
 from helpers.pictures import to_grey
 from helpers.quiet_tensorflow import keras, tf
-from helpers.records import load_batches
+from helpers.records import PREPARED, load_batches
 from helpers.scores import Proportion, captcha_accuracy
 from helpers.settings import Settings, open_experiment
 from helpers.training import compile_model, first_captchas
@@ -185,7 +185,7 @@ def train_ours(experiment: str) -> tuple[dict[str, Any], list[dict[str, float]]]
     settings = open_experiment(experiment)
     keras.utils.set_random_seed(settings.seed)
     model = compile_model(build_alexnet(settings.style), settings)
-    batches = load_batches(settings, "train", shuffle=True).map(shift_batch).prefetch(tf.data.AUTOTUNE)
+    batches = load_batches(settings, "train", shuffle=True).map(shift_batch).prefetch(PREPARED)
     curve = Curve(settings, every=8)
     model.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[curve])
     return test_row("ours", model, settings, curve, settings.batch_size), curve.points
