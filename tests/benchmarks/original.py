@@ -21,6 +21,7 @@ from helpers.dataset import derive_seed, draw_text
 from helpers.distortion import shift_batch
 from helpers.optimizer import WEIGHT_DECAY, learning_rate_schedule
 from helpers.pictures import to_grey
+from helpers.precision import mixed_precision
 from helpers.quiet_tensorflow import keras, tf
 from helpers.records import PREPARED, load_batches
 from helpers.scores import Proportion, captcha_accuracy
@@ -181,13 +182,14 @@ def train_original(experiment: str, seconds: float) -> tuple[dict[str, Any], lis
 
 
 def train_ours(experiment: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """Ours, whole, as notebook 4 does it, but all of it in float32 like the original."""
+    """Ours, whole, as notebook 4 does it."""
     settings = open_experiment(experiment)
     keras.utils.set_random_seed(settings.seed)
     model = compile_model(build_alexnet(settings.style), settings)
     batches = load_batches(settings, "train", shuffle=True).map(shift_batch).prefetch(PREPARED)
     curve = Curve(settings, every=8)
-    model.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[curve])
+    with mixed_precision(model):
+        model.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[curve])
     return test_row("ours", model, settings, curve, settings.batch_size), curve.points
 
 

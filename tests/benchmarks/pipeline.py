@@ -12,7 +12,8 @@ from captcha.image import ImageCaptcha
 from helpers import records
 from helpers.alexnet import build_alexnet
 from helpers.dataset import generate, list_images
-from helpers.distortion import shift_batch
+from helpers.distortion import SHIFT_X, SHIFT_Y, mirror_edges, shift_batch
+from helpers.errors import StepError
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
 from helpers.training import compile_model
@@ -22,6 +23,9 @@ DRAWN = 1_000  # captchas in one round
 READ = 10_000
 ROUNDS = 5
 STEPS = 300
+MOVED = 50  # batches in one round
+RELEASES = 60  # times that batches are let go, at 0.75 s after their start
+LATE = 0.1  # s
 
 
 def draw_upstream(folder: Path) -> float:
@@ -109,10 +113,15 @@ def reading(settings: Settings) -> list[dict[str, Any]]:
     return [{"what": name, **measured.spread(values, "captchas a second")} for name, values in figures.items()]
 
 
+def training_batches(settings: Settings) -> tf.data.Dataset:
+    """Batches as `train` takes them, without an end."""
+    return records.load_batches(settings, "train", shuffle=True).map(shift_batch).repeat().prefetch(records.PREPARED)
+
+
 def waiting_share(settings: Settings) -> dict[str, Any]:
     """The share of a training step that waits for its batch [%]."""
     model = compile_model(build_alexnet(settings.style), settings)
-    batches = iter(records.load_batches(settings, "train", shuffle=True).map(shift_batch).repeat().prefetch(4))
+    batches = iter(training_batches(settings))
     for _ in range(5):
         model.train_on_batch(*next(batches))  # the first steps also build the graph
     shares = []
@@ -127,13 +136,64 @@ def waiting_share(settings: Settings) -> dict[str, Any]:
     return {"what": "training: share of a step that waits for its batch [%]", **measured.spread(shares, "%")}
 
 
+def padded_by_tensorflow(images: tf.Tensor) -> tf.Tensor:
+    """The mirrored edges of `shift_batch` from `tf.pad`."""
+    return tf.pad(images, [[0, 0], [SHIFT_Y, SHIFT_Y], [SHIFT_X, SHIFT_X], [0, 0]], "SYMMETRIC")
+
+
+def padded_by_rows(images: tf.Tensor) -> tf.Tensor:
+    """The same from ours."""
+    return mirror_edges(mirror_edges(images, 1, SHIFT_Y), 2, SHIFT_X)
+
+
+def mirroring(settings: Settings) -> list[dict[str, Any]]:
+    """How long the edges of a batch take to be mirrored [ms], both ways."""
+    images, _ = next(iter(records.load_batches(settings, "train")))
+    if not tf.reduce_all(padded_by_tensorflow(images) == padded_by_rows(images)):
+        raise StepError("Both ways of mirroring must give the same pixels.")
+
+    def milliseconds(function: tf.types.experimental.PolymorphicFunction) -> float:
+        return 1000 * measured.seconds(lambda: [function(images) for _ in range(MOVED)]) / MOVED
+
+    graphs = {"tf.pad": tf.function(padded_by_tensorflow), "in whole rows (ours)": tf.function(padded_by_rows)}
+    for graph in graphs.values():
+        graph(images)  # the first call builds it
+    figures = measured.side_by_side({name: lambda g=graph: milliseconds(g) for name, graph in graphs.items()}, ROUNDS)
+    return [{"edges of a batch": name, **measured.spread(values, "ms")} for name, values in figures.items()]
+
+
+def releasing(settings: Settings) -> list[dict[str, Any]]:
+    """How often batches that are let go keep the caller waiting, with tf.data's tuner and without."""
+    ours = training_batches(settings)
+    options = tf.data.Options()
+    options.autotune.enabled = True
+    waits: dict[str, list[float]] = {"with the tuner": [], "without (ours)": []}
+    for _ in range(RELEASES):
+        for name, dataset in zip(waits, (ours.with_options(options), ours), strict=True):
+            batches, end = iter(dataset), time.perf_counter() + 0.75
+            while time.perf_counter() < end:
+                next(batches)
+                time.sleep(0.02)
+            started = time.perf_counter()
+            del batches
+            waits[name].append(time.perf_counter() - started)
+    return [
+        {"batches let go": name, "late": sum(w > LATE for w in each), "times": RELEASES, "longest wait [s]": max(each)}
+        for name, each in waits.items()
+    ]
+
+
 def main() -> None:
-    """Measure, print and keep all three tables."""
+    """Measure, print and keep all tables."""
     drawn = drawing()
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings("pipeline", data_dir=folder, train_count=READ, validation_count=1, test_count=1)
         generate(settings)
         records.write_records(settings)
         read, waiting = reading(settings), waiting_share(settings)
+        mirrored, released = mirroring(settings), releasing(settings)
     measured.show("How long does training wait for data?", [waiting])
-    measured.save("pipeline", "How many captchas a second are drawn and read?", [*drawn, *read], waiting=waiting)
+    measured.show("How long do the edges of a batch take?", mirrored)
+    measured.show("How often do batches keep the caller waiting when they are let go?", released)
+    more = {"waiting": waiting, "mirroring": mirrored, "releasing": released}
+    measured.save("pipeline", "How many captchas a second are drawn and read?", [*drawn, *read], **more)
