@@ -8,7 +8,6 @@ Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +74,8 @@ def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
 
 def write_shard(path: Path, images: list[Rendering], style: CaptchaStyle) -> dict[str, Any]:
     """Write some captchas as one shard, whole or not at all; its name, count and digest."""
-    with ThreadPoolExecutor() as threads:
-        greys = threads.map(load_grey, images, [style] * len(images))
-        pairs = zip(images, greys, strict=True)
-        return _shards.write_shard(
-            path, (to_example(grey, image.text, style).SerializeToString(deterministic=True) for image, grey in pairs)
-        )
+    examples = (to_example(load_grey(image, style), image.text, style) for image in images)
+    return _shards.write_shard(path, (example.SerializeToString(deterministic=True) for example in examples))
 
 
 def write_records(settings: Settings) -> dict[str, Any]:

@@ -478,3 +478,39 @@ def test_a_mosaic_has_its_tiles_in_rows():
     assert np.allclose(shown[1:4, 1:5], tile)
     assert np.allclose(shown[6:9, 7:11], tile)
     assert (shown[5:, 12:] == 255).all()  # the sixth is missing
+
+
+def test_titles_tell_what_was_found():
+    losses = {"without": [2.3] * 30, "with": [2.3] * 20 + [1.0] * 10}
+    assert plots.loss_curves(losses, 10).get_title() == "Mean loss of the last 10 batches: 2.30 without, 1.00 with"
+    remedies = {"none": [[2.3, 2.3]] * 2, "half": [[2.3, 0.4], [2.3, 2.2]], "norm": [[2.3, 1.2]] * 2}
+    assert "after 20 batches: norm (green; grey: none;" in texts(plots.remedies(remedies, 10, 10))
+    sure, right = np.array([0.99, 0.96, 0.97, 0.4]), np.array([True, True, False, True])
+    assert plots.confidence_histogram(sure, right).get_title().endswith("2 of 3 right readings, 1 of 1 wrong ones")
+    title = plots.coverage_curve(np.arange(1, 11) / 10, np.array([1.0] * 7 + [0.9, 0.8, 0.7])).get_title()
+    assert title == "90.0 % of the surest 80 % are right, 70.0 % of all"
+    facts = {
+        "size [px]": {"small": (0, 10, 0.5, 0, 1), "large": (0, 10, 0.6, 0, 1)},
+        "gap; negative is overlap [px]": {"close": (0, 10, 0.3, 0, 1), "far": (0, 10, 0.9, 0, 1)},
+    }
+    assert "Furthest apart: gap, 30 to 90 %" in texts(plots.slices(facts, 0.7))
+    stages = {"conv1": np.zeros((30, 80, 4)), "conv2": np.zeros((8, 20, 9))}
+    assert "From 30 × 80 points to 8 × 20" in texts(plots.activations(stages))
+    counts = np.full((4, 10), 25)
+    counts[1, 3] = 90
+    assert plots.class_balance(counts, CLASSES, texts=80).get_title().startswith("39 of 40 counts lie within")
+    assert plots.network([("conv1", (30, 80, 4), 1000), ("dense1", (16,), 99)]).get_title().startswith("1,099 param")
+    assert plots.epochs([ROW, {**ROW, "validation_loss": 0.125}]).axes[0].get_title().endswith("0.125")
+
+
+@pytest.mark.parametrize(
+    ("shares", "title"),
+    [
+        ([(0.1, 0.1), (0.6, 0.2), (0.9, 0.8)], "Position 1 first: above 50 % after 100 images, position 2 after 200"),
+        ([(0.1, 0.1), (0.6, 0.7), (0.4, 0.4)], "All positions pass 50 % together"),
+        ([(0.1, 0.1), (0.2, 0.7)], "1 of 2 positions pass 50 %"),
+    ],
+)
+def test_the_positions_leave_the_plateau_in_an_order(shares, title):
+    points = [{**POINT, "images": 100 * i, "position 1": a, "position 2": b} for i, (a, b) in enumerate(shares)]
+    assert plots.first_steps(points, 2).get_title() == title

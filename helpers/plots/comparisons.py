@@ -216,5 +216,15 @@ def slices(facts: Mapping[str, Mapping[str, tuple[int, int, float, float, float]
         ax.set_title(name, fontsize=10)
     for row in axes:
         row[0].set_ylabel("read whole [%]")
-    fig.suptitle("Accuracy by what was drawn, 95 % intervals; below each slice its captchas", fontsize=11)
+    fig.suptitle(_what_differs_most(facts), fontsize=11)
     return fig
+
+
+def _what_differs_most(facts: Mapping[str, Mapping[str, tuple[int, int, float, float, float]]]) -> str:
+    """The fact whose slices lie furthest apart, with its lowest and its highest slice."""
+    shares = {name: [100 * score[2] for score in scores.values()] for name, scores in facts.items() if scores}
+    most = max(shares, key=lambda name: max(shares[name]) - min(shares[name]))
+    what = most.split(";")[0].split(" [")[0]
+    return (
+        f"Furthest apart: {what}, {min(shares[most]):.0f} to {max(shares[most]):.0f} % (below each slice its captchas)"
+    )

@@ -27,6 +27,9 @@ def confidence_histogram(confidence: np.ndarray, right: np.ndarray, ax: Axes | N
     ax.set_ylim(bottom=0.7)
     ax.set_xlabel("confidence: probability that the whole text is right")
     ax.set_ylabel("captchas")
+    sure = confidence > 0.95
+    of_right, of_wrong = (f"{(sure & some).sum():,} of {some.sum():,}" for some in (right, ~right))
+    ax.set_title(f"Surer than 95 %: {of_right} right readings, {of_wrong} wrong ones", fontsize=11)
     ax.legend(loc="upper left", fontsize=9)
     return ax
 
@@ -72,11 +75,12 @@ def coverage_curve(answered: np.ndarray, accuracy: np.ndarray, ax: Axes | None =
     if ax is None:
         _, ax = new_axes()
     ax.plot(100 * answered, 100 * accuracy, color=CAPTCHAS)
-    ax.annotate(f"all answered: {100 * accuracy[-1]:.1f} % right", (100, 100 * accuracy[-1]), ha="right", va="top",
+    ax.annotate("all answered", (100, 100 * accuracy[-1]), ha="right", va="top",
                 textcoords="offset points", xytext=(-4, -6), fontsize=9)  # fmt: skip
     ax.set_xlim(0, 101)
     ax.set_ylim(min(99.0, 100 * accuracy[len(accuracy) // 20 :].min() - 3), 100.3)
     ax.set_xlabel("captchas answered, the most confident first [%]")
     ax.set_ylabel("of these read right [%]")
-    ax.set_title("Whoever refuses when in doubt is wrong less often")
+    most = accuracy[round(0.8 * len(accuracy)) - 1]
+    ax.set_title(f"{100 * most:.1f} % of the surest 80 % are right, {100 * accuracy[-1]:.1f} % of all", fontsize=11)
     return ax

@@ -124,13 +124,16 @@ def class_balance(counts: np.ndarray, classes: str, texts: int, ax: Axes | None 
     for position, row in enumerate(counts):
         offset = (position - (positions - 1) / 2) * 0.8 / positions
         ax.bar(x + offset, row, 0.8 / positions, color=shades[position], label=f"position {position + 1}")
+    title = f"How often each character stands at each position ({total:,.0f} captchas)"
     if "␣" not in classes:
         low, high = expected - spread, expected + spread
+        inside = ((counts >= low) & (counts <= high)).sum()
+        title = f"{inside} of {counts.size} counts lie within two deviations ({total:,.0f} captchas)"
         ax.axhspan(low, high, color=GREY, alpha=0.3, zorder=3, label="expected ± 2 deviations")
     ax.set_xticks(x, list(classes))
     ax.set_xlabel("character")
     ax.set_ylabel("captchas")
-    ax.set_title(f"How often each character stands at each position ({total:,.0f} captchas)")
+    ax.set_title(title, fontsize=11)
     ax.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
     return ax
 
@@ -189,5 +192,7 @@ def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None 
     ax.set_xlim(-0.4, x - 0.2)
     ax.set_ylim(-1.6, 1.4)
     ax.set_axis_off()
-    ax.set_title("Each layer with the shape it hands on, [height × width × channels], and its parameters", fontsize=10)
+    total = sum(parameters for _, _, parameters in layers)
+    shape = "[height × width × channels]"
+    ax.set_title(f"{total:,} parameters; below each layer the shape it hands on, {shape}, and its own", fontsize=10)
     return ax

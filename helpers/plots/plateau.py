@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from helpers.plots.basics import BLUE, GREEN, GREY, YELLOW, new_axes
 
+LAST = 10  # batches whose loss is taken as the end of a curve
+
 
 def first_steps(points: Sequence[Mapping[str, float]], positions: int, ax: Axes | None = None) -> Axes:
     """Accuracy of each position while the network leaves the plateau, the first tenth of the training.
@@ -31,9 +33,22 @@ def first_steps(points: Sequence[Mapping[str, float]], positions: int, ax: Axes 
     ax.set_ylim(-2, 102)
     ax.set_xlabel("training images seen")
     ax.set_ylabel("validation digits read right [%]")
-    ax.set_title("When does each position leave the plateau?")
+    ax.set_title(_order_of_leaving(points, positions), fontsize=11)
     ax.legend(fontsize=9)
     return ax
+
+
+def _order_of_leaving(points: Sequence[Mapping[str, float]], positions: int) -> str:
+    """Which positions are first and last read right more often than not."""
+    names = [f"position {index + 1}" for index in range(positions)]
+    left = {name: next((point["images"] for point in points if point[name] > 0.5), math.inf) for name in names}
+    first, last = min(left.values()), max(left.values())
+    if last == math.inf:
+        return f"{sum(images < last for images in left.values())} of {positions} positions pass 50 %"
+    if first == last:
+        return "All positions pass 50 % together"
+    early, late = (" and ".join(name for name in names if left[name] == images) for images in (first, last))
+    return f"{early.capitalize()} first: above 50 % after {first:,.0f} images, {late} after {last:,.0f}"
 
 
 def loss_curves(curves: Mapping[str, Sequence[float]], classes: int, ax: Axes | None = None) -> Axes:
@@ -52,7 +67,8 @@ def loss_curves(curves: Mapping[str, Sequence[float]], classes: int, ax: Axes | 
     ax.set_ylim(0, 1.35 * np.log(classes))
     ax.set_xlabel("batch")
     ax.set_ylabel("loss (cross entropy) [nats]")
-    ax.set_title("Who leaves the plateau?")
+    ends = [f"{np.mean(losses[-LAST:]):.2f} {name}" for name, losses in curves.items()]
+    ax.set_title(f"Mean loss of the last {LAST} batches: {', '.join(ends)}", fontsize=11)
     ax.legend(loc="lower left", fontsize=9)
     return ax
 
@@ -85,5 +101,11 @@ def remedies(curves: Mapping[str, Sequence[Sequence[float]]], mean_of: int, clas
     for row in axes:
         row[0].set_ylabel("loss [nats]", fontsize=9)
     fig.supxlabel("batches", fontsize=9)
-    fig.suptitle(f"Green: with the remedy, grey: without, dotted: guessing, ln {classes}", fontsize=10)
+    lowest = min(curves, key=lambda name: np.mean([losses[-1] for losses in curves[name]]))
+    batches = mean_of * len(first[0])
+    fig.suptitle(
+        f"Lowest loss after {batches} batches: {lowest} "
+        f"(green; grey: {next(iter(curves))}; dotted: guessing, ln {classes})",
+        fontsize=10,
+    )
     return fig

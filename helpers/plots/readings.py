@@ -196,7 +196,11 @@ def activations(stages: Mapping[str, np.ndarray], channels: int = 6) -> Figure:
         stages: layer -> values [height, width, channels].
     """
     fig, axes = plt.subplots(
-        len(stages), channels, figsize=(1.5 * channels + 1, 0.82 * len(stages)), layout="constrained", squeeze=False
+        len(stages),
+        channels,
+        figsize=(1.5 * channels + 1, 0.82 * len(stages) + 0.3),
+        layout="constrained",
+        squeeze=False,
     )
     for row, (name, values) in zip(axes, stages.items(), strict=True):
         strongest = np.argsort(-values.std(axis=(0, 1)), kind="stable")[:channels]
@@ -208,4 +212,6 @@ def activations(stages: Mapping[str, np.ndarray], channels: int = 6) -> Figure:
             ax.set_yticks([])
         size = " × ".join(map(str, values.shape))
         row[0].set_ylabel(f"{name}\n{size}", rotation=0, ha="right", va="center", fontsize=8)
+    sizes = [" × ".join(map(str, values.shape[:2])) for values in stages.values()]
+    fig.suptitle(f"From {sizes[0]} points to {sizes[-1]}", fontsize=11)
     return fig

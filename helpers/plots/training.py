@@ -137,7 +137,7 @@ def epochs(rows: Sequence[Mapping[str, float]]) -> Figure:
         ax.legend(fontsize=9)
     left.set_ylim(bottom=0)
     left.set_ylabel("loss (cross entropy) [nats]")
-    left.set_title("The loss falls")
+    left.set_title(f"Validation loss at the end: {rows[-1]['validation_loss']:.3g}")
     right.set_ylabel("read right [%]")
     right.set_title(f"{100 * rows[-1]['validation_captcha_accuracy']:.1f} % of validation captchas whole")
     return fig
