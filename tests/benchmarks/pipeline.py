@@ -53,7 +53,7 @@ def drawing() -> list[dict[str, Any]]:
                 "drawing: ours, 1 process": lambda: draw_ours(1),
                 "drawing: ours, 2 processes": lambda: draw_ours(2),
             },
-            rounds=3,
+            rounds=7,
         )
     return [{"what": name, **measured.spread(values, "captchas a second")} for name, values in figures.items()]
 
