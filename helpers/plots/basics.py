@@ -1,43 +1,76 @@
-"""What the drawings share: colours, empty axes, plain bars."""
+"""What the drawings share: colours, styles that never run out, empty axes, and a word where nothing is to draw."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito 2008: told apart with every common kind of colour blindness.
-BLUE, VERMILION, GREEN, GREY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#7F7F7F", "#E69F00"
-DIGITS, CAPTCHAS = BLUE, VERMILION
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+PALETTE = (BLUE, VERMILION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", GREY)
+DIGITS, CAPTCHAS, LOSS = BLUE, VERMILION, GREEN
+LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dotted lines are for what the others are compared with
+HATCHES = ("", "///", "...", "xxx")
+MARKERS = "osD^v<>ph*X"
 
 
-def new_axes(width: float = 7.5, height: float = 3.6) -> tuple[Figure, Axes]:
-    """A figure of one chart, `width` x `height` inches, without the upper and right frame."""
-    fig, ax = plt.subplots(figsize=(width, height), layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    return fig, ax
+def series_styles(count: int, ordered: bool = False, colors: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """A colour, line style, marker and hatch for each of `count` series, so that no two are drawn alike.
+
+    Args:
+        ordered: shades from dark to light, for series that have an order, such as positions.
+        colors: of the series, in the place of the palette; they may repeat.
+    """
+    shades = [tuple(shade) for shade in plt.get_cmap("viridis")(np.linspace(0, 0.85, count))]
+    palette = shades if ordered else colors or PALETTE
+    turn = len(colors) or len(PALETTE)  # after so many, the next line style and hatch
+    cycles = {"color": (palette, 1), "marker": (MARKERS, 1), "linestyle": (LINES, turn), "hatch": (HATCHES, turn)}
+    return [{key: those[i // each % len(those)] for key, (those, each) in cycles.items()} for i in range(count)]
 
 
-def horizontal_bars(
-    values: Mapping[str, float],
-    xlabel: str,
-    title: str,
-    ax: Axes | None = None,
-    unit: str = "",
+def panels(
+    count: int, columns: int, heading: str = "", width: float = 4.5, height: float = 2.9, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` empty charts in rows, for the functions that take `ax`.
+
+    Args:
+        width, height: of each chart [inches].
+        shared: as `plt.subplots` takes it, such as sharey=True.
+    """
+    columns = max(1, min(columns, count))
+    rows = max(1, -(-count // columns))
+    size = (width * columns, height * rows + 0.35 * bool(heading))
+    fig, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **shared)
+    axes = list(grid.flat)
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes[max(0, count - columns) : count]:  # the lowest of each column, also above an empty place
+        ax.tick_params(labelbottom=True)
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    if not count:
+        say_none(axes[0])
+    if heading:
+        fig.suptitle(heading, fontsize=11, wrap=True)
+    return fig, axes[:count]
+
+
+def open_axes(
+    ax: Axes | None, title: str, xlabel: str = "", ylabel: str = "", width: float = 7.5, height: float = 3.6
 ) -> Axes:
-    """One bar for each name, its value written at its end."""
-    if ax is None:
-        _, ax = new_axes(7.5, 0.45 * len(values) + 1.3)
-    names = list(values)
-    ax.barh(names, list(values.values()), color=BLUE, height=0.6)
-    for index, name in enumerate(names):
-        value = f"{values[name]:,.0f}" if values[name] >= 100 and not unit else f"{values[name]:.{4 if unit else 3}g}"
-        ax.annotate(f" {value}{unit}", (values[name], index), va="center", fontsize=9,
-                    textcoords="offset points", xytext=(2, 0))  # fmt: skip
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1.18 * max([*values.values(), 1e-9]))
-    ax.set_xlabel(xlabel)
-    ax.set_title(title)
+    """`ax`, or new axes of `width` x `height` inches, with their title, which is smaller beside other charts."""
+    ax = panels(1, 1, width=width, height=height)[1][0] if ax is None else ax
+    alone = len(ax.figure.axes) == 1
+    ax.set_title(title, fontsize=11 if alone else 9.5, wrap=alone)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def say_none(ax: Axes) -> Axes:
+    """Where there is nothing to draw, say so."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "none to show", ha="center", va="center", transform=ax.transAxes)
     return ax

@@ -1,0 +1,87 @@
+"""Amounts and shares as bars."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from helpers.plots.basics import BLUE, CAPTCHAS, GREY, open_axes, say_none, series_styles
+
+
+def horizontal_bars(
+    values: Mapping[str, float], xlabel: str, title: str, ax: Axes | None = None, unit: str = ""
+) -> Axes:
+    """One bar for each name, its value written at its end."""
+    ax = open_axes(ax, title, xlabel, height=0.45 * len(values) + 1.3)
+    if not values:
+        return say_none(ax)
+    for index, value in enumerate(values.values()):
+        ax.barh(index, value, color=BLUE, height=0.6)
+        written = f"{value:,.0f}" if value >= 100 and not unit else f"{value:.{4 if unit else 3}g}"
+        ax.annotate(f" {written}{unit}", (max(0, value), index), va="center", fontsize=9,
+                    textcoords="offset points", xytext=(2, 0))  # fmt: skip
+    ax.set_yticks(range(len(values)), list(values))
+    ax.invert_yaxis()
+    ax.set_xlim(1.18 * min(0, *values.values()), 1.18 * max(1e-9, *values.values()))
+    return ax
+
+
+def shares(
+    scores: Mapping[str, tuple[int, int, float, float, float]], xlabel: str, title: str, ax: Axes | None = None
+) -> Axes:
+    """A bar for each share, its 95 % interval in black, its count beside it; none is rounded to 0 or 100 %.
+
+    Args:
+        scores: name -> (right, count, share, low, high), as `scores.proportion` gives.
+    """
+    ax = open_axes(ax, title, xlabel, width=8, height=0.42 * len(scores) + 1.3)
+    if not scores:
+        return say_none(ax)
+    for index, (right, count, share, low, high) in enumerate(scores.values()):
+        ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
+        ax.plot([100 * low, 100 * high], [index, index], color="black", linewidth=3)
+        decimals = next((d for d in range(1, 6) if share in (0, 1) or round(100 * share, d) not in (0, 100)), 6)
+        ax.annotate(f"{100 * share:.{decimals}f} %, {right:,} of {count:,}", (1.02, index), va="center", fontsize=9,
+                    xycoords=("axes fraction", "data"))  # fmt: skip
+    ax.set_yticks(range(len(scores)), list(scores))
+    ax.invert_yaxis()
+    ax.set_xlim(0, 101)
+    return ax
+
+
+def grouped_bars(
+    groups: Mapping[str, Sequence[float]],
+    labels: Sequence[str],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+    ordered: bool = False,
+    band: tuple[float, float, str] | None = None,
+    **limits: Any,
+) -> Axes:
+    """For each label, a bar of each group.
+
+    Args:
+        groups: name -> a height for each label.
+        ordered: shades from dark to light, for groups that have an order, such as positions.
+        band: (low, high, name) of a grey band over the bars.
+        limits: of the axes, as `Axes.set` takes them: ylim, yscale.
+    """
+    ax = open_axes(ax, title, xlabel, ylabel, height=3.6 + 0.2 * (len(groups) // 5))
+    if not groups or not len(labels):
+        return say_none(ax)
+    x, width = np.arange(len(labels)), 0.8 / len(groups)
+    heights = np.array(list(groups.values())).reshape(len(groups), len(labels))
+    for index, (name, row, style) in enumerate(zip(groups, heights, series_styles(len(groups), ordered), strict=True)):
+        ax.bar(x + (index - (len(groups) - 1) / 2) * width, row, width, label=name, color=style["color"],
+               hatch=style["hatch"], edgecolor="white" if style["hatch"] else "none")  # fmt: skip
+    if band:
+        ax.axhspan(*band[:2], color=GREY, alpha=0.3, zorder=3, label=band[2])
+    ax.set_xticks(x, list(labels))
+    if not heights.any():
+        limits.pop("yscale", None)  # a logarithmic axis needs a height above 0
+    ax.set(**limits)
+    ax.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
+    return ax

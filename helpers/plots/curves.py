@@ -1,0 +1,110 @@
+"""Everything that is drawn as curves or points: over time, along a knob, against another number."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from helpers.plots.basics import GREY, open_axes, say_none, series_styles
+
+Points = Sequence[Sequence[float]]
+DOTS = (":", (0, (1, 3)), (0, (1, 5)))
+MOST_MARKED = 25  # with more points than that, a curve is drawn without markers
+
+
+def curves(
+    lines: Mapping[str, Points],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+    names: str = "legend",
+    joined: bool = True,
+    ordered: bool = False,
+    colors: Sequence[str] = (),
+    dashed: Sequence[str] = (),
+    references: Mapping[str, float | Points] | None = None,
+    notes: Sequence[tuple[float, str]] = (),
+    write: str = "",
+    **limits: Any,
+) -> Axes:
+    """Curves of any number, with intervals where they have any; a logarithmic axis shows 0 at its lower end, as "0".
+
+    Args:
+        lines: name -> (x, y), or (x, y, low, high).
+        names: where they are written: "legend", "ends" of the curves, or "none".
+        joined: False for points without a line between them.
+        ordered: shades from dark to light, for curves that have an order, such as positions.
+        colors: of the curves, in the place of the palette.
+        dashed: names of the curves of held-out captchas, where others are of training captchas.
+        references: name -> y of a level, or (x, y): what the curves are compared with, grey and dotted.
+        notes: (x, text), written at the lower edge.
+        write: how each y is written beside its point (with "ends": the last), such as "{:.1f} %".
+        limits: of the axes, as `Axes.set` takes them: xlim, ylim, xscale, yscale, xticks.
+    """
+    size = (8.5, 4.2) if names == "ends" else (7.5, 3.6)
+    ax = open_axes(ax, title, xlabel, ylabel, size[0], max(size[1], 0.22 * len(lines)))
+    drawn = {name: [np.asarray(xs, float) for xs in [*points] or ((), ())] for name, points in lines.items()}
+    if not any(len(x) for x, *_ in drawn.values()):
+        return say_none(ax)
+    ax.set(**{scale: limits.pop(scale) for scale in ("xscale", "yscale") if scale in limits})
+    styles = series_styles(len(drawn), ordered, colors)
+    for (name, points), style in zip(drawn.items(), styles, strict=True):
+        style["linestyle"] = "--" if name in dashed else style["linestyle"] if joined else "none"
+        _draw(ax, name, points, style, _lowest(ax, drawn), "" if names == "ends" else write)
+    for (name, where), dots in zip((references or {}).items(), cycle(DOTS), strict=False):
+        look = {"linestyle": dots, "color": GREY, "zorder": 1.9, "label": name}
+        _ = ax.axhline(where, **look) if np.isscalar(where) else ax.plot(*where, **look)
+    for x, text in notes:
+        ax.annotate(text, (x, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color="#555555", ha="center")
+    if ax.get_yscale() == "log":
+        ax.yaxis.set_major_formatter("{x:,.9g}")
+    ticks = np.unique(np.concatenate([x for x, *_ in drawn.values()]))
+    if ax.get_xscale() == "log" and len(ticks) < 10:
+        ax.set_xticks(ticks, [f"{tick:,.9g}" for tick in ticks])
+        ax.xaxis.set_minor_locator(NullLocator())
+    ax.set(**limits)
+    if names == "ends":
+        _name_at_ends(ax, drawn, [style["color"] for style in styles], write)
+    elif names == "legend" and (named := ax.get_legend_handles_labels()[1]):
+        many = len(named) > 8
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "ncols": -(-len(named) // 20)} if many else {}
+        ax.legend(fontsize=9 - many, **beside)
+    return ax
+
+
+def _lowest(ax: Axes, drawn: Mapping[str, Sequence[np.ndarray]]) -> float:
+    """Where 0 is drawn on a logarithmic axis: at half of the smallest number that it can show."""
+    values = np.concatenate([column for _, *rest in drawn.values() for column in rest])
+    return 0.5 * min(values[values > 0], default=1.0) if ax.get_yscale() == "log" else -np.inf
+
+
+def _draw(ax: Axes, name: str, points: list[np.ndarray], style: Mapping[str, Any], lowest: float, write: str) -> None:
+    x, y, *bounds = points[0], *(np.maximum(column, lowest) for column in points[1:])
+    marker = style["marker"] if len(x) <= MOST_MARKED or style["linestyle"] == "none" else ""
+    errors = [abs(y - bound) for bound in bounds] or None
+    ax.errorbar(x, y, errors, label=name, marker=marker, markersize=4, capsize=3,
+                color=style["color"], linestyle=style["linestyle"])  # fmt: skip
+    for at, shown, value in zip(x, y, points[1], strict=True):
+        if write or shown > value:
+            ax.annotate((write or "{:g}").format(value), (at, shown), fontsize=8, color=style["color"],
+                        textcoords="offset points", xytext=(6, 4))  # fmt: skip
+
+
+def _name_at_ends(ax: Axes, drawn: Mapping[str, list[np.ndarray]], colors: Sequence[str], write: str) -> None:
+    """Each name right of the end of its curve; names that would overlap are moved apart."""
+    corner = ax.get_xlim()[1], ax.get_ylim()[0]
+    ends = [(x[-1], y[-1]) if len(x) else corner for x, y, *_ in drawn.values()]
+    heights = (ax.transData + ax.transAxes.inverted()).transform(ends)[:, 1]
+    order, gap = np.argsort(heights, kind="stable"), min(0.065, 1 / len(ends))
+    steps = gap * np.arange(len(ends))
+    raised = np.maximum.accumulate(np.maximum(heights[order], 0) - steps) + steps
+    heights[order] = np.minimum(raised, 1 - steps[::-1])
+    for (name, (x, *_)), end, height, color in zip(drawn.items(), ends, heights, colors, strict=True):
+        value = f": {write.format(end[1])}" if write and len(x) else ""
+        ax.annotate(f"{name}{value}", end, xytext=(1.03, height), textcoords="axes fraction", fontsize=9,
+                    color=color, va="center",
+                    arrowprops={"arrowstyle": "-", "color": color, "linestyle": ":", "relpos": (0, 0.5)})  # fmt: skip
