@@ -19,7 +19,7 @@ help:  ## show these lines
 	@touch $@
 
 run: .venv/.installed  ## execute the five notebooks on the full profile and print the held-out accuracy
-	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run run
+	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers run
 
 test: .venv/.installed  ## unit tests, and every notebook on the quick profile
 	$(BIN)/ruff check .
@@ -30,8 +30,8 @@ test: .venv/.installed  ## unit tests, and every notebook on the quick profile
 lab: .venv/.installed  ## open JupyterLab on notebook 1
 	$(BIN)/jupyter lab notebooks/01_check_environment.ipynb
 
-notebooks: .venv/.installed  ## execute the committed notebooks again, in place, on the full profile
-	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers._run refresh
+notebooks: .venv/.installed  ## execute in place the committed notebooks that are stale, on the full profile; all of them with ALL=1
+	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers notebooks $(if $(filter 1,$(ALL)),--all)
 
 bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, more than an hour
 	@$(BIN)/python -m tests.benchmarks
@@ -49,5 +49,5 @@ lint: .venv/.installed  ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## delete generated data, after showing what and how large
-	@test -d .venv && $(BIN)/python -m helpers._run clean || echo "Nothing was set up yet."
+clean:  ## delete the experiments in the data folder, after showing how large they are and what stays
+	@if test -d .venv; then $(BIN)/python -m helpers clean; else echo "Nothing was set up yet."; fi

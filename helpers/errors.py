@@ -1,7 +1,5 @@
 """The one family of errors: a message says what is wrong, where, and what to do next."""
 
-from __future__ import annotations
-
 
 class TutorialError(Exception):
     """Something a learner can put right. In a notebook only the message is shown."""

@@ -1,7 +1,5 @@
 """How good a reading is. Knows arrays only: labels and predictions [captchas, positions]."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -29,9 +27,6 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
 
     Unlike the textbook "p ± 1.96 standard errors" it stays inside 0 to 1 and keeps a width when
     every answer was right. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
-
-    Raises:
-        ValueError: count below 1, or right outside 0 to count.
     """
     if count < 1 or not 0 <= right <= count:
         raise ValueError(f"{right} right of {count} is no proportion.")
@@ -67,21 +62,27 @@ def position_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(labels: np.ndarray, logarithms: np.ndarray) -> float:
-    """The mean negative logarithm of the probability that was given to the truth [nats].
-
-    Args:
-        logarithms: of probabilities, [captchas, positions, classes].
-    """
+    """The mean negative logarithm of the truth's probability [nats]; all are in `logarithms`, [..., classes]."""
     return float(-np.take_along_axis(logarithms, np.asarray(labels)[..., None], axis=-1).mean())
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts [positions, true class, read class]."""
-    labels = _same_shape(labels, predicted)
-    counts = np.zeros((labels.shape[1], classes, classes), dtype=int)
-    for position in range(labels.shape[1]):
-        np.add.at(counts[position], (labels[:, position], predicted[:, position]), 1)
+    positions = _same_shape(labels, predicted).shape[1]
+    counts = np.zeros((positions, classes, classes), dtype=int)
+    np.add.at(counts, (np.arange(positions), labels, predicted), 1)
     return counts
+
+
+def confusions(counts: np.ndarray, classes: str) -> list[tuple[str, str, int, int]]:
+    """(true, read, how often, of how many) for every confusion in `counts`, as `confusion` gives, commonest first."""
+    total = counts.sum(axis=0)
+    found = [
+        (classes[true], classes[read], int(total[true, read]), int(total[true].sum()))
+        for true, read in zip(*np.nonzero(total), strict=True)
+        if true != read
+    ]
+    return sorted(found, key=lambda pair: -pair[2])
 
 
 def _same_shape(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ folder = tempfile.mkdtemp(prefix="captcha-tests-")
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 os.environ["CAPTCHA_DATA_DIR"] = folder
 os.environ["CAPTCHA_PROFILE"] = "quick"
+os.environ["CAPTCHA_UNATTENDED"] = "1"  # no person sits here
 os.environ["MPLBACKEND"] = "agg"
 
 import hypothesis
@@ -21,16 +22,16 @@ import numpy as np
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from helpers import records
-from helpers.alexnet import build_alexnet
-from helpers.dataset import generate
-from helpers.evaluation import score_test
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data import records
+from helpers.data.generate import generate
+from helpers.data.records import write_records
+from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
-from helpers.records import write_records
 from helpers.settings import Settings, load_settings
-from helpers.styles import CaptchaStyle
-from helpers.training import compile_model, save_model, train
+from helpers.training.evaluation import score_test
+from helpers.training.fit import compile_model, save_model, train
 
 set_hypothesis_home_dir(Path(folder) / "hypothesis")
 hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize=True, max_examples=40)

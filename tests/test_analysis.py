@@ -6,18 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import scores
-from helpers.analysis import (
-    calibration_error,
-    confusions,
-    correlations,
-    coverage,
-    fit_temperature,
-    occlusion,
-    reliability,
-    sliced,
-    tempered,
-    without_mistakes,
-)
+from helpers.beyond.causes import occlusion, sliced
+from helpers.beyond.confidence import calibration_error, coverage, reliability, without_mistakes
+from helpers.network.calibration import fit_temperature, tempered
+from helpers.scores import confusions
 
 # Ten readings: four at 0.95 of which one is wrong, four at 0.55 of which two, two at 0.15 of which both.
 CONFIDENCE = np.array([0.95] * 4 + [0.55] * 4 + [0.15] * 2)
@@ -111,6 +103,13 @@ def test_every_captcha_is_in_one_slice(readings, slices):
     assert sum(s.right for s in found.values()) == right.sum()
 
 
+@pytest.mark.parametrize("values", [[1, 1 + 1e-9, 2.0, 3.0], [0.1, 0.1 + 1e-15, 0.2, 0.2], 5.0 + np.arange(8) * 1e-9])
+@pytest.mark.parametrize("slices", [2, 3, 9])
+def test_slices_that_lie_close_together_lose_no_captcha(values, slices):
+    found = sliced(np.array(values), np.ones(len(values), bool), slices)
+    assert sum(s.count for s in found.values()) == len(values)
+
+
 def test_the_map_of_a_network_that_looks_at_one_column():
     image = np.full((40, 80), 250, np.uint8)
     image[:, 33] = 0  # the column it looks at
@@ -126,17 +125,3 @@ def test_the_map_of_a_network_that_looks_at_one_column():
     assert lost[0, 5, 8] == pytest.approx(8 / 40)
     assert not lost[1].any()
     assert image[0, 33] == 0  # the picture itself is left alone
-
-
-def test_correlation_is_one_for_the_same_picture_however_bright():
-    random = np.random.default_rng(0)
-    images = random.integers(0, 120, (3, 6, 8)).astype(np.uint8)
-    others = np.concatenate(
-        [2 * images[1:2] + 5, 255 - images[2:3], random.integers(0, 255, (1, 6, 8), dtype=np.uint8)]
-    )
-    found = correlations(images, others)
-    assert found.shape == (3, 3)
-    assert found[1, 0] == pytest.approx(1)
-    assert found[2, 1] == pytest.approx(-1)
-    assert found == pytest.approx(np.corrcoef(images.reshape(3, -1), others.reshape(3, -1))[:3, 3:])
-    assert (correlations(np.full((1, 2, 2), 9), np.full((1, 2, 2), 9)) == 0).all()

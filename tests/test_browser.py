@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.captchas import draw_captcha
-from helpers.styles import CaptchaStyle
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import CaptchaStyle
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

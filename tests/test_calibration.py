@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from helpers import calibration
-from helpers.calibration import UNCALIBRATED, Calibration, distances_from_usual, find_usual, looked_at, observed
+from helpers.network import calibration
+from helpers.network.calibration import UNCALIBRATED, Calibration, distances_from_usual, find_usual, looked_at, observed
 from helpers.quiet_tensorflow import tf
 
 BOUNDS = Calibration(temperature=1.4, weakest=5.0, means=(1.0, 2.0), deviations=(0.5, 1.0), farthest=2.5)

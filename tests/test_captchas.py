@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers import generator
-from helpers.captchas import draw_captcha, read_note, save_captcha
+from helpers.captchas import seeding
+from helpers.captchas.drawing import draw_captcha, drawer_of, read_note, save_captcha
+from helpers.captchas.fonts import find_font
+from helpers.captchas.pictures import to_grey
+from helpers.captchas.seeding import NotingCaptcha, SeededSecrets, seeded
+from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import ImageError, StyleError
-from helpers.fonts import find_font
-from helpers.generator import Generator, SeededSecrets, brightness, seeded
-from helpers.pictures import to_grey
-from helpers.styles import PRESETS, CaptchaStyle
 
 SEEDS = st.integers(0, 2**64 - 1)
 KNOBS = {  # every one with a changed value; ranges keep their span where the random numbers would shift otherwise
@@ -63,8 +63,8 @@ def test_blanks_drawn_quickly_change_no_pixel(preset, monkeypatch):
     style = CaptchaStyle.preset(preset)
     text = style.alphabet[-1] * style.max_length
     quick = [pixels(text, style, seed) for seed in range(8)]
-    monkeypatch.setattr(Generator, "_draw_character", ImageCaptcha._draw_character)
-    monkeypatch.setattr(Generator, "note", lambda *_: {"fonts": []})
+    monkeypatch.setattr(NotingCaptcha, "_draw_character", ImageCaptcha._draw_character)
+    monkeypatch.setattr(NotingCaptcha, "note", lambda *_: {"fonts": []})
     assert [pixels(text, style, seed) for seed in range(8)] == quick
 
 
@@ -166,7 +166,7 @@ def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatc
             chosen[-1].append(super().choice(fonts).path)
             return self.chosen
 
-    monkeypatch.setattr(generator, "SeededSecrets", Spy)
+    monkeypatch.setattr(seeding, "SeededSecrets", Spy)
     style = CaptchaStyle(fonts=("DroidSansMono", "DejaVuSans", "DejaVuSerif"), space_probability=0.0)
     for seed in range(20):
         chosen.append([])
@@ -325,6 +325,19 @@ def test_a_picture_without_a_note_is_refused_by_name(tmp_path):
         read_note(tmp_path / "plain.png")
 
 
-@given(st.tuples(*[st.integers(0, 255)] * 3))
-def test_brightness_is_pillows(color):
-    assert brightness(color) == Image.new("RGB", (1, 1), color).convert("L").getpixel((0, 0))
+def test_the_note_counts_gaps_over_blanks_to_the_pixel():
+    style = CaptchaStyle(space_probability=0.5, font_sizes=30, width=300)
+    drawer = drawer_of(style)
+    with seeded(5) as numbers:
+        drawer.create_captcha_image("5020", (100, 100, 100, 255), (255, 255, 255))
+        steps, widths = numbers.below[-len(drawer._widths) :], drawer._widths
+        gaps = drawer.note((100, 100, 100, 255), (255, 255, 255))["gaps"]
+    assert any(blank for _, blank in widths[1:])
+    expected, distance = [], None  # walking from glyph to glyph
+    for (width, blank), step in zip(widths, steps, strict=True):
+        if not blank:
+            expected += [] if distance is None else [distance]
+            distance = -step
+        elif distance is not None:
+            distance += width - step
+    assert gaps == expected

@@ -17,23 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers import _storage, dataset
-from helpers.captchas import draw_captcha
-from helpers.dataset import (
-    SPLITS,
-    check_texts,
-    derive_seed,
-    draw_text,
-    generate,
-    list_images,
-    read_manifest,
-    renderings,
-    split_of,
-)
+from helpers import files
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.pictures import open_image
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data import generate as generating
+from helpers.data.generate import generate
+from helpers.data.images import image_manifest, list_images, renderings
+from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
 from helpers.errors import SettingsError, StepError, StyleError
-from helpers.pictures import open_image
 from helpers.settings import Settings, load_settings
-from helpers.styles import CaptchaStyle
 
 SMALL = {"train_count": 20, "validation_count": 5, "test_count": 5}
 GOLDEN_DIGEST = "40a08ca7d3bcb5ab9c3ea400a966bc55ee3f61fa5219e58ea74a2e3f00471ba9"
@@ -128,7 +121,7 @@ def test_the_files_are_where_the_design_says(tmp_path):
     images = [name for name in files if name.startswith("images/")]
     assert sorted(set(files) - set(images)) == ["experiment.json", "manifest.json"]
     assert collections.Counter(name.split("/")[1] for name in images) == {"train": 20, "validation": 5, "test": 5}
-    assert manifest == read_manifest(settings)
+    assert manifest == image_manifest(settings)
     assert manifest["counts"] == settings.counts
     assert manifest["versions"].keys() >= {"captcha", "pillow"}
     for split in SPLITS:
@@ -146,7 +139,7 @@ def test_the_golden_digest(tmp_path):
     paths = [image.path for split in SPLITS for image in list_images(settings, split)]
     for path in paths:
         open_image(path).save(path, compress_level=1)
-    assert _storage.files_digest(paths, settings.images_folder) == GOLDEN_PIXELS
+    assert files.files_digest(paths, settings.images_folder) == GOLDEN_PIXELS
 
 
 def test_jpg_is_the_same_every_time_too(tmp_path):
@@ -189,10 +182,10 @@ def test_an_interrupted_data_set_is_completed_to_the_same_bytes(tmp_path, refere
     kept = paths[0].stat().st_mtime_ns
     for path in paths[3:90:2]:
         path.unlink()
-    (settings.images_folder / "test" / f"{_storage.TEMPORARY}99-00000_1234.png").write_bytes(b"half a picture")
+    (settings.images_folder / "test" / f"{files.TEMPORARY}99-00000_1234.png").write_bytes(b"half a picture")
     (settings.folder / "manifest.json").unlink()
     with pytest.raises(StepError, match=r"missing or incomplete.*notebook 02_generate_captchas"):
-        read_manifest(settings)
+        image_manifest(settings)
 
     assert generate(settings, processes=1)["images_digest"] == reference[0]
     assert snapshot(settings.folder) == reference[1]
@@ -203,8 +196,8 @@ KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path
 from PIL import Image
-from helpers.dataset import generate
-from helpers.pictures import open_image
+from helpers.data.generate import generate
+from helpers.captchas.pictures import open_image
 from helpers.settings import load_settings
 
 save, count = Image.Image.save, 0
@@ -232,7 +225,7 @@ def test_a_process_killed_halfway_is_carried_on_by_the_next(tmp_path, reference)
     settings = small(tmp_path, train_count=160)
     left = snapshot(settings.folder)
     assert sum(name.endswith(".png") for name in left) == 70  # 69 whole and one half, under a temporary name
-    assert sum(_storage.TEMPORARY in name for name in left) == 1
+    assert sum(files.TEMPORARY in name for name in left) == 1
     assert "manifest.json" not in left
 
     assert generate(settings, processes=2)["images_digest"] == reference[0]
@@ -241,8 +234,8 @@ def test_a_process_killed_halfway_is_carried_on_by_the_next(tmp_path, reference)
 
 def test_a_complete_data_set_is_not_drawn_again(drawn, monkeypatch):
     before = snapshot(drawn.folder)
-    monkeypatch.setattr(dataset, "_draw_files", lambda *_: pytest.fail("drew again"))
-    assert generate(drawn, processes=1) == read_manifest(drawn)
+    monkeypatch.setattr(generating, "_draw_files", lambda *_: pytest.fail("drew again"))
+    assert generate(drawn, processes=1) == image_manifest(drawn)
     assert snapshot(drawn.folder) == before
 
 
@@ -264,7 +257,7 @@ def test_the_same_name_with_other_settings_is_refused_and_nothing_changes(drawn,
 
 
 def test_other_epochs_are_no_other_experiment(drawn):
-    assert generate(dataclasses.replace(drawn, epochs=9, learning_rate=0.1), processes=1) == read_manifest(drawn)
+    assert generate(dataclasses.replace(drawn, epochs=9, learning_rate=0.1), processes=1) == image_manifest(drawn)
 
 
 def test_images_without_their_description_are_not_touched(drawn):
@@ -290,7 +283,7 @@ def test_a_foreign_file_is_named_and_left_alone(drawn, complete):
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_hidden_file_of_the_system_does_no_harm(drawn, complete):
     (drawn.images_folder / "test" / ".DS_Store").write_bytes(b"Finder")
-    digest = read_manifest(drawn)["images_digest"]
+    digest = image_manifest(drawn)["images_digest"]
     if not complete:
         (drawn.folder / "manifest.json").unlink()
     assert generate(drawn, processes=1)["images_digest"] == digest
@@ -329,7 +322,7 @@ def test_a_manifest_that_was_changed_is_noticed(drawn, tamper):
 def test_a_second_writer_is_refused(tmp_path):
     settings = small(tmp_path)
     with (
-        _storage.only_writer(settings.folder),
+        files.only_writer(settings.folder),
         pytest.raises(StepError, match=r"Another process is writing to .*small"),
     ):
         generate(settings, processes=1)
@@ -337,8 +330,33 @@ def test_a_second_writer_is_refused(tmp_path):
     assert generate(settings, processes=1)["counts"] == settings.counts
 
 
-def test_chunks_hold_every_job_once_and_in_order():
-    for count in range(3 * dataset.CHUNK):
-        chunks = dataset._chunks(list(range(count)))
+def test_chunks_hold_every_job_once_and_in_order(monkeypatch):
+    for count in (0, 1, generating.CHUNK, generating.CHUNK + 1, 3 * generating.CHUNK - 1):
+        chunks = []
+        monkeypatch.setattr(generating, "_draw_files", lambda _, jobs, chunks=chunks: chunks.append(jobs) or len(jobs))
+        generating._draw(CaptchaStyle(), list(range(count)), count, processes=1)
         assert list(itertools.chain(*chunks)) == list(range(count))
-        assert all(0 < len(chunk) <= dataset.CHUNK for chunk in chunks)
+        assert all(0 < len(chunk) <= generating.CHUNK for chunk in chunks)
+
+
+@pytest.mark.parametrize("style", [CaptchaStyle(length=1), CaptchaStyle(alphabet="AB", length=2)])
+def test_a_split_without_texts_is_refused_and_not_waited_for(style):
+    texts = ["".join(text) for text in itertools.product(style.alphabet, repeat=style.max_length)]
+    for split in SPLITS:
+        if any(split_of(text) == split for text in texts):
+            assert split_of(draw_text(style, split, 1)) == split
+        else:
+            with pytest.raises(
+                SettingsError, match=f"{len(texts)} different texts, too few for three splits .* 0 {split}"
+            ):
+                draw_text(style, split, 1)
+
+
+def test_a_style_of_few_texts_needs_some_in_each_split(monkeypatch):
+    style = CaptchaStyle(alphabet="0123456789", length=2)
+    check_texts(style)
+    monkeypatch.setattr("helpers.data.texts.split_of", lambda text: "train")
+    count_texts.cache_clear()
+    with pytest.raises(SettingsError, match=r"100 different texts.* \(100 train, 0 validation, 0 test\)"):
+        check_texts(style)
+    count_texts.cache_clear()

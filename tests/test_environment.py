@@ -1,6 +1,7 @@
 """The checks of notebook 1 say what is wrong and what to do."""
 
 import sys
+import types
 
 import pytest
 
@@ -11,10 +12,10 @@ from helpers.environment import (
     check_fonts,
     check_machine,
     check_versions,
-    measure_speed,
-    memory_bytes,
     pinned_versions,
 )
+from helpers.environment import speed as timing
+from helpers.environment.speed import measure_speed
 from helpers.errors import StyleError
 from helpers.settings import load_settings
 
@@ -102,19 +103,20 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_a_full_disk_and_little_memory_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "memory_bytes", lambda: 2**30)
+    monkeypatch.setattr(environment.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=2**30))
     settings = load_settings("machine", data_dir=tmp_path, train_count=10**12)
     checks = by_name(check_machine(settings))
     assert not checks["memory"].fine
     assert not checks["disk"].fine
     assert "GiB" in checks["disk"].advice
-    monkeypatch.setattr(environment, "memory_bytes", lambda: None)
-    assert by_name(check_machine(settings))["memory"].found == "unknown"
+    assert checks["memory"].found == "1 GiB"
 
 
-def test_memory_is_a_sensible_number():
-    memory = memory_bytes()
-    assert memory is None or 2**28 < memory < 2**50
+@pytest.mark.parametrize("on", [True, False])
+def test_it_is_told_whether_onednn_computes(tmp_path, monkeypatch, on):
+    monkeypatch.setattr(environment, "uses_onednn", lambda: on)
+    check = by_name(check_machine(load_settings("machine", data_dir=tmp_path)))["oneDNN"]
+    assert (check.fine, check.found) == (on, "on" if on else "off")
 
 
 def test_missing_fonts_are_named(monkeypatch):
@@ -131,10 +133,10 @@ def test_missing_fonts_are_named(monkeypatch):
 
 
 def test_the_forecast_follows_from_the_measured_speed(monkeypatch, tiny):
-    monkeypatch.setattr(environment, "build_alexnet", tiny)
-    monkeypatch.setattr(environment.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(timing, "build_alexnet", tiny)
+    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
     stored = []
-    monkeypatch.setattr(environment, "save_captcha", lambda image, file: stored.append((image.size, file.suffix)))
+    monkeypatch.setattr(timing, "save_captcha", lambda image, file: stored.append((image.size, file.suffix)))
     settings = load_settings(train_count=1000, validation_count=100, test_count=100, epochs=3, batch_size=10)
     speed = measure_speed(settings, steps=2)
     assert stored == [((160, 60), ".png")] * 100

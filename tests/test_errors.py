@@ -8,7 +8,7 @@ import pytest
 
 from helpers import errors
 from helpers.errors import ImageError, SettingsError, StepError, StyleError, TutorialError
-from helpers.training import TrainingStopped
+from helpers.training.fit import TrainingStopped
 
 
 @pytest.mark.parametrize("kind", [TutorialError, StyleError, SettingsError, StepError, ImageError, TrainingStopped])

@@ -4,14 +4,19 @@ import json
 
 import numpy as np
 import pytest
+from conftest import copy_experiment
 
-from helpers import _storage, evaluation
-from helpers.analysis import fit_temperature
-from helpers.dataset import list_images
-from helpers.evaluation import calibrate, predict_split, read_split
+from helpers import files
+from helpers.data.images import list_images
+from helpers.data.records import load_batches
+from helpers.errors import StepError
+from helpers.network.calibration import fit_temperature
 from helpers.quiet_tensorflow import keras
-from helpers.records import load_batches
 from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
+from helpers.training import evaluation
+from helpers.training.augmentation import unchanged
+from helpers.training.evaluation import calibrate, predict_split, read_split, score_test
+from helpers.training.fit import save_model
 
 
 def test_the_metrics_are_those_of_the_test_split(finished):
@@ -35,7 +40,7 @@ def test_the_metrics_are_those_of_the_test_split(finished):
     assert metrics["train_images"] == 200
     assert metrics["parameters"] == model.count_params()
     assert metrics["train_seconds"] == pytest.approx(training.seconds, abs=0.06)
-    assert metrics["model_digest"] == _storage.file_digest(settings.model_path)
+    assert metrics["model_digest"] == files.file_digest(settings.model_path)
 
 
 def test_a_split_is_read_with_its_labels(finished):
@@ -58,7 +63,7 @@ def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, mon
     monkeypatch.setattr(evaluation, "read_split", lambda *arguments: read.append(arguments) or (labels, logarithms))
     monkeypatch.setattr(evaluation, "load_batches", lambda *a, **k: loaded.append(a[:2]) or load_batches(*a, **k))
     found = calibrate(model, settings)
-    assert read == [(model, settings, "validation", None)]
+    assert read == [(model, settings, "validation", unchanged)]
     assert loaded == [(settings, "validation")]
     assert 0.3 < found.temperature == fit_temperature(logarithms, labels) < 3
     images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
@@ -76,6 +81,23 @@ def test_calibration_may_change_the_captchas_first(finished):
     drawn = calibrate(model, settings)
     inverted = calibrate(model, settings, invert)
     assert inverted.means != pytest.approx(drawn.means, rel=0.05)
-    (labels, before), (same, after) = (read_split(model, settings, "validation", each) for each in (None, invert))
+    (labels, before), (same, after) = (read_split(model, settings, "validation", each) for each in (unchanged, invert))
     assert np.array_equal(labels, same)
     assert not np.allclose(before, after)
+
+
+def test_a_score_belongs_to_the_network_on_disk(finished, tmp_path, tiny):
+    settings, training, score = finished
+    copy = copy_experiment(settings, tmp_path)
+    copy.metrics_path.unlink()
+    model = keras.models.load_model(copy.model_path, compile=False)
+    save_model(tiny(copy.style), copy)
+    with pytest.raises(StepError, match=r"model\.keras holds another network .*Run save_model"):
+        score_test(model, copy, training)
+    copy.model_path.unlink()
+    with pytest.raises(StepError, match="no trained network"):
+        score_test(model, copy, training)
+    assert not copy.metrics_path.exists()
+    save_model(model, copy)
+    assert score_test(model, copy, training) == score
+    assert json.loads(copy.metrics_path.read_text())["model_digest"] == files.file_digest(copy.model_path)

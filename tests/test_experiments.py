@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from conftest import copy_experiment
 
-from helpers.alexnet import build_alexnet
+from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError
-from helpers.experiments import list_experiments, start_from
+from helpers.experiments import list_experiments
+from helpers.experiments.start import start_from
+from helpers.network.alexnet import build_alexnet
 from helpers.reading import Reader
 from helpers.settings import open_experiment
-from helpers.styles import CaptchaStyle
-from helpers.training import compile_model, train
+from helpers.training.fit import compile_model, train
 
 
 @pytest.fixture
@@ -98,3 +99,11 @@ def test_the_settings_of_a_listed_experiment_are_its_own(trained):
     stored = json.loads((other.folder / "experiment.json").read_text())
     assert open_experiment("other", data_dir=trained.data_dir).counts == list_experiments(trained)[1].settings.counts
     assert stored["train_count"] == 200
+
+
+def test_a_name_is_looked_up_beside_the_experiment_itself(trained, tiny):
+    other = dataclasses.replace(trained, experiment="new")  # its data folder and profile are not the environment's
+    started = start_from(tiny(trained.style), other, "tiny")
+    assert started.name == "alexnet_from_tiny"
+    with pytest.raises(StepError, match="no trained network"):
+        start_from(tiny(trained.style), dataclasses.replace(other, profile="full"), "tiny")

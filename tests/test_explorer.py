@@ -1,21 +1,32 @@
 """The explorer of notebook 2, driven as its sliders would."""
 
+import dataclasses
 import io
 import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from test_styles import styles
 
-from helpers.captchas import draw_captcha
-from helpers.explorer import GAP, OWN, Explorer, preview
-from helpers.styles import PRESETS, CaptchaStyle
+import helpers.settings
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import PRESETS, CaptchaStyle
+from helpers.errors import StepError, StyleError
+from helpers.experiments import explorer as explorer_module
+from helpers.experiments.explorer import GAP, OWN, SLIDERS, Explorer, preview
 
 
 @pytest.fixture(autouse=True)
-def new_kernel(monkeypatch):
-    """No style was used yet."""
-    monkeypatch.setattr(Explorer, "last_used", CaptchaStyle())
+def kept(monkeypatch):
+    """A new kernel on a profile where no style was used yet; what is kept since, in order."""
+    styles = []
+    monkeypatch.setattr(Explorer, "last_used", None)
+    monkeypatch.setattr(explorer_module, "keep_style", styles.append)
+    monkeypatch.setattr(explorer_module, "chosen_style", lambda: styles[-1] if styles else CaptchaStyle())
+    return styles
 
 
 def shown(explorer):
@@ -50,9 +61,16 @@ def test_a_slider_changes_the_picture_and_nothing_else():
 def test_each_preset_can_be_shown_and_survives_its_own_sliders(name):
     explorer = Explorer()
     explorer.preset.value = name
-    assert explorer.drawn == CaptchaStyle.preset(name)
-    assert explorer._read() == CaptchaStyle.preset(name)
+    style = explorer.drawn
+    assert style == CaptchaStyle.preset(name)
     assert explorer.refusal.value == ""
+    for field in ("noise_dots", "rotation", "warp_x", "overlap"):  # there and back again
+        knob, value = explorer.knobs[field], getattr(style, field)
+        knob.value = (value[0], value[1] - knob.step) if isinstance(value, tuple) else value + knob.step
+        assert getattr(explorer.drawn, field) != value
+        knob.value = value
+    assert explorer.drawn == style
+    assert explorer.preset.value == name
 
 
 def test_the_style_is_handed_on_only_when_asked():
@@ -64,15 +82,164 @@ def test_the_style_is_handed_on_only_when_asked():
     assert 'STYLE = CaptchaStyle.preset("noisy")' in explorer.line.value.replace("&quot;", '"')
 
 
-def test_a_used_style_is_remembered_when_the_cell_runs_again():
+def test_a_used_style_is_remembered_when_the_cell_runs_again(kept):
     explorer = Explorer()
     explorer.preset.value = "clean"
     assert Explorer().style == CaptchaStyle()  # only shown so far
     explorer.button.click()
+    assert kept == [CaptchaStyle.preset("clean")]
     again = Explorer()
     assert again.style == again.drawn == CaptchaStyle.preset("clean")
     assert again.preset.value == "clean"
     assert Explorer(CaptchaStyle(noise_dots=7)).style == CaptchaStyle(noise_dots=7)
+
+
+def test_a_used_style_is_remembered_where_no_person_is_recognised(monkeypatch):
+    monkeypatch.setattr(explorer_module, "chosen_style", CaptchaStyle)
+    explorer = Explorer()
+    explorer.preset.value = "clean"
+    explorer.button.click()
+    assert Explorer().style == CaptchaStyle.preset("clean")
+
+
+def test_a_new_kernel_goes_on_with_the_style_that_was_kept(monkeypatch):
+    monkeypatch.setattr(explorer_module, "chosen_style", lambda: CaptchaStyle(noise_dots=70))
+    explorer = Explorer()
+    assert explorer.style == explorer.drawn == CaptchaStyle(noise_dots=70)
+    assert explorer.knobs["noise_dots"].value == 70
+    assert Explorer(CaptchaStyle()).style == CaptchaStyle()
+
+
+def test_a_used_style_outlives_the_kernel(monkeypatch, tmp_path):
+    for name in ("chosen_style", "keep_style"):
+        monkeypatch.setattr(explorer_module, name, getattr(helpers.settings, name))
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("JPY_SESSION_NAME", "02_generate_captchas.ipynb")
+    monkeypatch.delenv("CAPTCHA_UNATTENDED", raising=False)
+    explorer = Explorer()
+    explorer.knobs["noise_dots"].value = 70
+    explorer.button.click()
+    monkeypatch.setattr(Explorer, "last_used", None)
+    assert Explorer().style == CaptchaStyle(noise_dots=70)
+
+
+def damaged():
+    raise StepError("choice.json holds no JSON object. Delete it & go on.")
+
+
+@pytest.mark.parametrize(
+    ("choose", "reason"),
+    [
+        (lambda: CaptchaStyle(fonts="gone.ttf", check_fonts=False), "there is no font &#x27;gone.ttf&#x27;"),
+        (lambda: CaptchaStyle(alphabet="01山", check_fonts=False), "has no picture for 山"),
+        (damaged, "Delete it &amp; go on"),
+    ],
+)
+def test_a_kept_style_that_cannot_be_drawn_here_is_told_and_the_default_is_shown(monkeypatch, choose, reason):
+    monkeypatch.setattr(explorer_module, "chosen_style", choose)
+    explorer = Explorer()
+    assert explorer.style == explorer.drawn == CaptchaStyle()
+    assert np.array_equal(shown(explorer), np.asarray(preview(CaptchaStyle())))
+    assert reason in explorer.refusal.value
+    explorer.knobs["noise_dots"].value = 100
+    assert explorer.drawn == CaptchaStyle(noise_dots=100)
+    assert explorer.refusal.value == ""
+
+
+def test_a_style_of_ones_own_that_cannot_be_drawn_is_an_error():
+    with pytest.raises(StyleError, match=r"gone\.ttf"):
+        Explorer(CaptchaStyle(fonts="gone.ttf", check_fonts=False))
+
+
+BEYOND = {
+    "noise_dots": 400,
+    "length": (3, 12),
+    "rotation": (-180, 180),
+    "font_sizes": (8, 400),
+    "dot_width": 50,
+    "noise_curves": 100,
+}
+
+
+@pytest.mark.parametrize("field", BEYOND)
+def test_a_slider_is_widened_for_a_value_beyond_it(field):
+    style = CaptchaStyle(**{field: BEYOND[field]})
+    explorer = Explorer(style)
+    assert explorer.knobs[field].value == BEYOND[field]
+    explorer.knobs["overlap"].value = 0.5
+    assert explorer.drawn == dataclasses.replace(style, overlap=0.5)
+    explorer.preset.value = "noisy"
+    assert (explorer.knobs[field].min, explorer.knobs[field].max) == SLIDERS[field][1:3]  # as wide as before
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "step", "decimals"),
+    [
+        ("warp_x", (0.123, 0.3), 0.001, 3),
+        ("warp_y", (0.1, 0.3), 0.1, 1),
+        ("plain", 0.25, 0.01, 2),
+        ("overlap", 0.4, 0.05, 2),
+        ("space_probability", 1 / 3, 1e-6, 6),
+        ("space_probability", 1e-9, 0.1, 1),
+        ("noise_dots", 33, 1, 0),
+        ("noise_dots", 410, 10, 0),
+        ("rotation", (-33, 30), 1, 0),
+        ("rotation", (-97, 30), 1, 0),
+        ("font_sizes", (31, 40), 1, 0),
+    ],
+)
+def test_a_slider_can_stand_on_the_value_and_tells_it(field, value, step, decimals):
+    knob = Explorer(CaptchaStyle(**{field: value})).knobs[field]
+    assert knob.value == value
+    assert knob.step == pytest.approx(step)
+    assert knob.readout_format == f".{decimals}f"
+
+
+def turned(name, knob, data):
+    """Another value of a knob, within what its slider allows."""
+    if name == "alphabet":
+        return data.draw(st.sampled_from(["01", "ABC", "xyz789"]))
+    if name == "fonts":
+        return tuple(data.draw(st.lists(st.sampled_from(knob.options), min_size=1, max_size=3, unique=True)))
+    steps = st.integers(0, round((knob.max - knob.min) / SLIDERS[name][3]))
+    values = steps.map(lambda step: min(knob.max, knob.min + step * SLIDERS[name][3]))
+    return data.draw(st.tuples(values, values).map(sorted).map(tuple) if isinstance(knob.value, tuple) else values)
+
+
+@settings(max_examples=60)
+@given(style=styles(), data=st.data())
+def test_showing_a_style_and_turning_one_knob_changes_only_its_field(style, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorer_module, "preview", lambda style: Image.new("RGB", (1, 1)))  # the drawing takes long
+        explorer = Explorer(style)
+        for name, knob in explorer.knobs.items():
+            value = getattr(style, name)
+            assert knob.value == ((min(value), max(value)) if name == "font_sizes" else value)
+        assert explorer.style == explorer.drawn == style
+        name = data.draw(st.sampled_from(list(explorer.knobs)))
+        explorer.knobs[name].value = turned(name, explorer.knobs[name], data)
+        changed = {sentence.split(":")[0] for sentence in explorer.drawn.differences(style)}
+        assert changed <= {name}
+        if not explorer.refusal.value and name not in ("font_sizes", "fonts"):
+            assert getattr(explorer.drawn, name) == pytest.approx(explorer.knobs[name].value, abs=1e-6)
+
+
+def test_two_knobs_that_only_fit_together_are_turned_one_after_the_other():
+    explorer = Explorer()
+    explorer.knobs["text_color"].value = (200, 255)
+    assert explorer.refusal.value
+    explorer.knobs["background_color"].value = (0, 40)
+    assert explorer.refusal.value == ""
+    assert explorer.drawn == CaptchaStyle(text_color=(200, 255), background_color=(0, 40))
+
+
+def test_a_preset_forgets_what_was_refused():
+    explorer = Explorer()
+    explorer.knobs["text_color"].value = (0, 20)
+    explorer.preset.value = "noisy"
+    explorer.knobs["noise_dots"].value = 100
+    assert explorer.drawn == CaptchaStyle.preset("noisy", noise_dots=100)
+    assert explorer.knobs["text_color"].value == (10, 200)
 
 
 def test_the_drop_down_follows_the_sliders():
@@ -120,3 +287,7 @@ def test_a_style_of_ones_own_is_shown_first():
     assert explorer.drawn.fonts == style.fonts
     explorer.knobs["font_sizes"].value = (40, 60)
     assert explorer.drawn.font_sizes == (40, 50, 60)
+    explorer = Explorer(dataclasses.replace(style, font_sizes=(60, 30, 33, 30), fonts=("DejaVuSans", "DroidSansMono")))
+    explorer.knobs["overlap"].value = 0.5
+    assert explorer.drawn.font_sizes == (60, 30, 33, 30)
+    assert explorer.drawn.fonts == ("DejaVuSans", "DroidSansMono")

@@ -1,9 +1,12 @@
-"""The rules that hold for all helpers: what imports what, and that everything says what it is."""
+"""The house: what each room is for, which way imports run, and that it stays small."""
 
 import ast
+import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,87 +14,111 @@ import pytest
 import helpers
 
 FOLDER = Path(helpers.__file__).parent
-ORDER = [
-    "errors",
-    "_storage",
-    "results",
-    "fonts",
-    "_style_checks",
-    "styles",
-    "settings",
-    "pictures",
-    "generator",
-    "captchas",
-    "explorer",
-    "dataset",
-    "quiet_tensorflow",
-    "precision",
-    "_shards",
-    "records",
-    "distortion",
-    "alexnet",
-    "optimizer",
-    "scores",
-    "analysis",
-    "calibration",
-    "plots",
-    "_callbacks",
-    "training",
-    "evaluation",
-    "reading",
-    "picker",
-    "experiments",
-]
-FREE = ("errors", "scores", "plots")  # these import no other helper
-WITHOUT_TENSORFLOW = [*ORDER[: ORDER.index("quiet_tensorflow")], "scores", "analysis", "plots"]
-MODULES = sorted(FOLDER.rglob("*.py"))
+REPOSITORY = FOLDER.parent
+MODULES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(FOLDER.rglob("*.py"))
+    if path != FOLDER / "__init__.py"
+}
+ROOMS = {  # room: the rooms that it may import from
+    "errors": set(),
+    "scores": set(),
+    "plots": set(),
+    "beyond": {"scores"},
+    "files": {"errors"},
+    "quiet_tensorflow": {"errors"},
+    "captchas": {"errors", "files"},
+    "settings": {"errors", "files", "captchas"},
+    "data": {"errors", "files", "captchas", "settings", "quiet_tensorflow"},
+    "network": {"errors", "files", "captchas", "settings", "quiet_tensorflow"},
+    "training": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "data", "network", "scores", "plots"},
+    "reading": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "network", "scores"},
+    "experiments": {
+        *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
+        *("data", "network", "training", "reading", "scores", "plots"),
+    },
+    "environment": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "network", "training"},
+    "__main__": {"errors", "files", "settings", "scores"},
+}
+STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
+MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_700, 5_000, 150
+LONGER = {"__main__", "files.stamps", "training.distortion"}  # no lesson opens these
 
 
-def module_path(name: str) -> Path:
-    """The file of a module, or of the package of that name."""
-    file = FOLDER / f"{name}.py"
-    return file if file.exists() else FOLDER / name / "__init__.py"
-
-
-def imported_helpers(path: Path) -> set[str]:
-    """The helper modules that a module imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+@cache
+def imports(name: str) -> frozenset[str]:
+    """What a module imports, wherever in it: full names, as in `helpers.data.images` and `numpy`."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
-            found.add(node.module.split(".")[1])
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path.name} has a relative import"
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("helpers.")}
+            assert not node.level, f"{name} has a relative import"
+            inside = (f"{node.module}.{alias.name}".removeprefix("helpers.") for alias in node.names)
+            found |= {f"helpers.{module}" for module in inside if module in MODULES} or {node.module}
+    return frozenset(found)
+
+
+def own(name: str) -> set[str]:
+    """The helper modules that a module imports."""
+    return {module.removeprefix("helpers.") for module in imports(name) if module.startswith("helpers.")}
+
+
+def reached(name: str) -> set[str]:
+    """A helper module, all that it imports, and the packages that Python executes on the way."""
+    found, todo = set(), [name]
+    while todo:
+        if (module := todo.pop()) in MODULES and module not in found:
+            found.add(module)
+            todo += [*own(module), module.split(".")[0]]
     return found
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_a_module_imports_only_from_those_above_it(name):
-    imports = imported_helpers(module_path(name)) - {name}
-    if name in FREE:
-        assert imports == set()
-    assert imports <= {*ORDER[: ORDER.index(name)], "scores", "plots", "errors"}
+def test_there_are_few_rooms_and_each_is_known():
+    rooms = {name.split(".")[0] for name in MODULES}
+    assert rooms == set(ROOMS)
+    assert len(rooms) <= MOST_ROOMS
 
 
-def test_what_draws_imports_nothing_but_what_draws():
-    files = sorted((FOLDER / "plots").glob("*.py"))
-    assert len(files) > 3
-    for path in files:
-        assert imported_helpers(path) <= {"plots"}, path.name
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_one_way_between_rooms(name):
+    room = name.split(".")[0]
+    assert {module.split(".")[0] for module in own(name)} - {room} <= ROOMS[room]
+
+
+def test_no_imports_run_in_a_circle():
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join((*way, name))
+        for module in own(name) - done:
+            visit(module, (*way, name))
+        done.add(name)
+
+    done: set[str] = set()
+    for name in MODULES:
+        visit(name, ())
+    assert done == set(MODULES)
 
 
 def test_the_flow_really_is_used():
-    assert imported_helpers(FOLDER / "dataset.py") >= {"captchas", "settings"}
-    assert imported_helpers(FOLDER / "records.py") >= {"dataset"}
+    assert own("data.generate") >= {"captchas.drawing", "data.images", "settings"}
+    assert own("training.fit") >= {"data.records", "network.saved"}
+    assert own("reading.reader") >= {"captchas.pictures", "network.saved"}
+
+
+def test_reading_needs_neither_training_nor_anything_that_draws():
+    modules = reached("reading")
+    assert {"network.saved", "captchas.styles", "settings.load"} <= modules
+    assert not {module for module in modules if module.split(".")[0] in ("training", "plots", "data", "experiments")}
+    outside = {name.split(".")[0] for module in modules for name in imports(module)}
+    assert not {"matplotlib", "IPython", "ipywidgets", "tqdm"} & outside
 
 
 def test_modules_that_only_draw_do_not_import_tensorflow():
+    modules = ["captchas.drawing", "captchas.pictures", "data.generate", "experiments.explorer", "beyond.causes"]
+    modules += ["beyond.confidence", "plots", "scores", "files.results"]
     code = (
         "import importlib, json, sys\n"
-        f"for name in {WITHOUT_TENSORFLOW}:\n"
+        f"for name in {modules}:\n"
         "    importlib.import_module(f'helpers.{name}')\n"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))\n"
     )
@@ -101,17 +128,30 @@ def test_modules_that_only_draw_do_not_import_tensorflow():
     assert not {"tensorflow", "keras"} & set(loaded)
 
 
-def test_the_package_says_what_each_module_is_for():
-    names = [path.relative_to(FOLDER).parts[0].removesuffix(".py") for path in MODULES]
-    public = sorted({name for name in names if not name.startswith("_")})
-    listed = [line.split()[0] for line in helpers.__doc__.splitlines() if "  " in line.strip()]
-    assert sorted(listed) == public
+def lines(names: list[str]) -> int:
+    return sum(len(MODULES[name].read_text(encoding="utf-8").splitlines()) for name in names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_everything_public_has_a_docstring(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), f"{path.name} does not say why it exists"
+def test_it_stays_small():
+    assert lines([name for name in MODULES if name.split(".")[0] in STEPS]) <= MOST_LINES_OF_STEPS
+    assert lines(list(MODULES)) <= MOST_LINES_IN_ALL
+    assert {name for name in MODULES if lines([name]) > MOST_LINES_OF_A_FILE} <= LONGER
+
+
+def test_the_readme_names_every_file():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    folders = {name.split(".")[0] for name in MODULES if "." in name}
+    for name in MODULES:
+        room, *rest = name.split(".")
+        if rest and room in (*STEPS, "experiments"):
+            assert f"`{rest[-1]}`" in text.split(f"| `{room}` |")[1].split("\n| `")[0], name
+        assert f"`{room}/`" in text if room in folders else f"`{room}`" in text, name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_everything_public_has_a_docstring(name):
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), f"{name} does not say why it exists"
     functions = (ast.FunctionDef, ast.ClassDef)
     nodes = [node for node in tree.body if isinstance(node, functions)]
     nodes += [
@@ -132,5 +172,35 @@ def reads_environment(path: Path) -> bool:
 
 
 def test_only_the_settings_read_the_environment():
-    readers = {path.stem for path in MODULES if reads_environment(path)}
-    assert readers - {"quiet_tensorflow", "_run"} == {"settings"}  # quiet_tensorflow: TensorFlow's own log level
+    readers = {name for name, path in MODULES.items() if reads_environment(path)}
+    assert readers - {"quiet_tensorflow", "__main__"} == {"settings.load"}  # quiet_tensorflow: TensorFlow's own
+
+
+def test_keras_and_tensorflow_come_from_one_place():
+    """Else TensorFlow could be imported before its switches are set."""
+    for name in MODULES:
+        if name != "quiet_tensorflow":
+            assert not {module.split(".")[0] for module in imports(name)} & {"keras", "tensorflow"}, name
+    for path in [*REPOSITORY.glob("notebooks/**/*.ipynb"), *REPOSITORY.glob("tests/**/*.py")]:
+        pattern = r'^\s*"?(import (keras|tensorflow)|from (keras|tensorflow)\b.* import)'
+        assert not re.search(pattern, path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name
+
+
+OPTIONAL = {"ddddocr", "playwright", "wheezy"}  # compared or tested with where they are installed
+
+
+def test_all_that_is_imported_is_pinned():
+    text = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {name.lower().replace("_", "-") for name in re.findall(r"^([\w-]+)==", text, flags=re.MULTILINE)}
+    sources = [path.read_text(encoding="utf-8") for path in [*MODULES.values(), *REPOSITORY.glob("tests/**/*.py")]]
+    for path in REPOSITORY.glob("notebooks/**/*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - OPTIONAL
+    packages = importlib.metadata.packages_distributions()
+    ours = {"helpers", "tests", "conftest", "test_pictures", "test_styles"}
+    for top in tops - ours:
+        assert {name.lower().replace("_", "-") for name in packages[top]} & pinned, f"{top} is not pinned"

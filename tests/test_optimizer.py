@@ -1,13 +1,14 @@
 """The learning rate rises and falls, and Muon steps equally far in all directions of a convolution."""
 
 import dataclasses
+import inspect
 import itertools
 
 import numpy as np
 import pytest
 
-from helpers.optimizer import WEIGHT_DECAY, Muon, learning_rate_schedule, one_cycle_muon
 from helpers.quiet_tensorflow import keras, tf
+from helpers.training.optimizer import WEIGHT_DECAY, Muon, learning_rate_schedule, one_cycle_muon
 
 STEPS = 7  # an epoch: 200 images in batches of 32
 
@@ -61,6 +62,15 @@ def test_weights_shrink_where_the_gradient_is_zero(shared_recorded, shape):
     optimizer.build([variable])
     optimizer.apply([tf.zeros(shape)])
     assert variable.numpy() == pytest.approx(1 - 0.04 * WEIGHT_DECAY, abs=1e-6)
+
+
+def test_keras_still_has_what_muon_overrides_and_uses():
+    """Muon overrides private methods of Keras. Another version may call them otherwise: look before moving this pin."""
+    assert keras.__version__ == "3.15.1"
+    for name in ("_should_use_adamw", "_muon_update_step", "zeropower_via_newtonschulz5", "lr_adjust"):
+        assert callable(getattr(keras.optimizers.Muon, name))
+    assert "_muon_update_step" in inspect.getsource(keras.optimizers.Muon.update_step)
+    assert "_should_use_adamw" in inspect.getsource(keras.optimizers.Muon)
 
 
 def test_the_optimizer_can_be_stored_and_loaded(shared_recorded):

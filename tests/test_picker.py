@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 
-from helpers.captchas import draw_captcha
-from helpers.picker import Picker, verdict
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import CaptchaStyle
+from helpers.experiments.picker import Picker, verdict
 from helpers.reading import Reading
-from helpers.styles import CaptchaStyle
 
 CAPTCHA = draw_captcha("5020", CaptchaStyle(), seed=1)
 
@@ -49,6 +49,46 @@ def test_a_chosen_file_is_read_and_shown(picker, reader):
     choose(picker, as_png(other), "other.png")
     assert picker.verdict.value == expected(reader, other)
     assert (shown(picker) != first).any()
+
+
+def test_the_same_file_is_read_again_when_it_is_chosen_again(picker, monkeypatch):
+    read, moment = [], datetime.datetime.now(datetime.UTC)
+    reader_read = picker.reader.read
+    monkeypatch.setattr(picker.reader, "read", lambda picture: read.append(picture) or reader_read(picture))
+    content = as_png(CAPTCHA)
+    file = {"name": "mine.png", "type": "image/png", "size": len(content), "content": memoryview(content)}
+    for count in (1, 2, 3):
+        picker.verdict.value = "something else"
+        picker.upload.value = ({**file, "last_modified": moment},)
+        assert len(read) == count
+        assert picker.verdict.value == f"<b>{verdict(reader_read(CAPTCHA)[0])}</b>"
+        assert picker.upload.value == ()
+    for _ in (1, 2):
+        picker.verdict.value = "something else"
+        picker.upload.value = ({**file, "content": memoryview(b"no picture"), "last_modified": moment},)
+        assert "mine.png is no readable image" in picker.verdict.value
+
+
+def test_a_message_of_the_browser_is_answered_with_an_empty_choice(picker, reader, monkeypatch):
+    sent = []
+    monkeypatch.setattr(picker.upload, "send_state", lambda key=None: sent.append((key, picker.upload.value)))
+    content = as_png(CAPTCHA)
+    file = {"name": "mine.png", "type": "image/png", "size": len(content), "last_modified": 1_700_000_000_000}
+    for _ in range(2):
+        picker.verdict.value = ""
+        picker.upload.set_state({"value": [{**file, "content": memoryview(content)}]})
+        assert picker.verdict.value == expected(reader)
+        assert ("value", ()) in sent
+        sent.clear()
+
+
+def test_a_turned_picture_is_read_upright(picker, reader):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    CAPTCHA.rotate(90, expand=True).save(file, "PNG", exif=exif)
+    choose(picker, file.getvalue(), "turned.png")
+    assert picker.verdict.value == expected(reader)
 
 
 def test_a_path_is_read(picker, reader, tmp_path):

@@ -1,16 +1,19 @@
 """Any picture becomes the grey levels that the network reads; what is none is refused by name."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.captchas import draw_captcha
-from helpers.dataset import list_images
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.pictures import fit_to_style, open_image, to_grey, to_picture
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import list_images
 from helpers.errors import ImageError
-from helpers.pictures import fit_to_style, open_image, to_grey, to_picture
-from helpers.styles import CaptchaStyle
 
 STYLE = CaptchaStyle()
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "I;16B"]
@@ -49,7 +52,8 @@ def test_any_size_and_mode_fits(mode, width, height, level):
     assert fitted.shape == (60, 160)
     assert fitted.dtype == np.uint8
     if mode != "1":
-        assert np.abs(fitted.astype(int) - level).max() <= 2  # padded with its own background
+        expected = 255 if (mode, level) == ("F", 1) else level  # fractions up to 1 are grey levels too
+        assert np.abs(fitted.astype(int) - expected).max() <= 2  # padded with its own background
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "RGB", "L"])
@@ -139,3 +143,166 @@ def test_bytes_that_are_no_picture_never_raise_anything_else(tmp_path_factory, c
         assert "noise.png" in str(reason)
     else:
         assert image.width * image.height > 0
+
+
+TURNS = {  # orientation: what a camera did to the picture that is meant
+    1: lambda array: array,
+    2: np.fliplr,
+    3: lambda array: np.rot90(array, 2),
+    4: np.flipud,
+    5: lambda array: array.transpose(1, 0),
+    6: np.rot90,
+    7: lambda array: np.rot90(array, 2).transpose(1, 0),
+    8: lambda array: np.rot90(array, -1),
+}
+
+
+def turned_file(orientation: int, kind: str) -> bytes:
+    """A captcha as a camera that was held so stores it."""
+    picture = Image.fromarray(np.ascontiguousarray(TURNS[orientation](to_grey(captcha()))))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    picture.save(file, kind, exif=exif, **({"quality": 100} if kind == "JPEG" else {}))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_a_picture_is_turned_upright_once(tmp_path, orientation, kind):
+    expected = to_grey(captcha()).astype(int)
+    content = turned_file(orientation, kind)
+    path = tmp_path / f"turned.{kind.lower()}"
+    path.write_bytes(content)
+    opened = open_image(io.BytesIO(content), "turned")
+    lazy = Image.open(path)
+    assert to_picture(lazy).size == (160, 60)
+    assert lazy.filename == str(path)
+    for picture in (
+        opened,
+        open_image(path),
+        to_picture(path),
+        to_picture(str(path)),
+        to_picture(Image.open(path)),
+        to_picture(to_picture(opened)),
+        to_picture(opened.copy()),
+        Image.fromarray(to_grey(Image.open(path))),
+        Image.fromarray(fit_to_style(path, STYLE)),
+        Image.fromarray(fit_to_style(to_picture(open_image(path)), STYLE)),
+    ):
+        assert picture.size == (160, 60)
+        assert np.abs(to_grey(picture).astype(int) - expected).max() <= (4 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+def test_a_picture_in_memory_is_turned_too_and_stays_what_it_was(orientation):
+    stored = np.ascontiguousarray(TURNS[orientation](to_grey(captcha())))
+    picture = Image.fromarray(stored)
+    picture.getexif()[0x0112] = orientation
+    for _ in range(2):
+        assert (np.asarray(to_picture(picture)) == to_grey(captcha())).all()
+    assert (np.asarray(picture) == stored).all()
+
+
+def test_a_note_survives_the_turn(tmp_path):
+    picture, exif = captcha(), Image.Exif()
+    exif[0x0112] = 3
+    picture.save(tmp_path / "note.jpg", exif=exif, comment="noted")
+    assert open_image(tmp_path / "note.jpg").info["comment"] == b"noted"
+
+
+BROKEN_EXIF = {
+    "no TIFF": b"Exif\0\0nonsense and more",
+    "nothing": b"Exif\0\0",
+    "cut": b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0",
+    "a text": b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI4s", 0x0112, 2, 4, b"six\0") + b"\0" * 4,
+    "99": b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x0112, 3, 1, 99) + b"\0" * 4,
+    "far away": b"Exif\0\0II*\0" + b"\xff" * 4,
+}
+
+
+@pytest.mark.parametrize("block", BROKEN_EXIF)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:.*EXIF.*:UserWarning", "ignore:Truncated File Read")
+def test_a_broken_exif_block_turns_nothing(tmp_path, block, kind):
+    path = tmp_path / "broken"
+    captcha().save(path, kind, exif=BROKEN_EXIF[block], **({"quality": 100} if kind == "JPEG" else {}))
+    for picture in (open_image(path), to_picture(path), to_picture(Image.open(path))):
+        assert picture.size == (160, 60)
+        assert np.abs(to_grey(picture).astype(int) - to_grey(captcha())).max() <= 4
+
+
+@pytest.mark.parametrize(("tag", "kind"), [(0x0110, 5), (0x0131, 12), (0x011A, 2), (0x0128, 10), (0x0213, 11)])
+def test_odd_entries_beside_the_orientation_do_not_stop_the_turn(tag, kind):
+    entries = [struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHII", tag, kind, 1, 38)]
+    picture = Image.new("L", (20, 10))
+    picture.info["exif"] = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + b"".join(sorted(entries)) + b"\0" * 4 + b"\xff" * 16
+    upright = to_picture(picture)
+    assert upright.size == to_picture(upright.convert("RGB")).size == (10, 20)
+
+
+@settings(max_examples=60)
+@given(
+    block=st.binary(max_size=60),
+    start=st.sampled_from([b"", b"II*\0\x08\0\0\0\x02\0\x12\x01", b"MM\0*\0\0\0\x08\0\x01"]),
+)
+def test_no_exif_block_raises_anything(block, start):
+    picture = captcha()
+    picture.info["exif"] = b"Exif\0\0" + start + block
+    assert sorted(to_picture(picture).size) == [60, 160]
+
+
+@pytest.mark.parametrize(
+    ("mode", "scale"),
+    [("F", 1 / 255), ("F", 1.0), ("F", 257.0), ("I", 1), ("I", 257), ("I;16", 1), ("I;16", 257)],
+)
+def test_numbers_of_more_than_8_bits_become_the_same_grey(tmp_path, mode, scale):
+    grey = to_grey(captcha())
+    values = (grey.astype(float) * scale).astype({"F": np.float32, "I": np.int32, "I;16": np.uint16}[mode])
+    picture = Image.fromarray(values)
+    assert picture.mode == mode
+    for each in (picture, to_picture(picture)):
+        assert (fit_to_style(each, STYLE) == grey).all()
+        assert (to_grey(each) == grey).all()
+    picture.save(tmp_path / "deep.tif")
+    assert (fit_to_style(tmp_path / "deep.tif", STYLE) == grey).all()
+    assert (to_grey(open_image(tmp_path / "deep.tif")) == grey).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((60, 160), np.nan, np.float32),
+        np.where(np.arange(160) == 5, np.nan, np.ones((60, 160))).astype(np.float32),
+        np.where(np.arange(160) == 5, np.inf, np.ones((60, 160))).astype(np.float32),
+        np.where(np.arange(160) == 5, -np.inf, np.ones((60, 160))).astype(np.float32),
+        np.linspace(-0.2, 1.0, 9600).reshape(60, 160).astype(np.float32),
+        np.linspace(0, 70_000, 9600).reshape(60, 160).astype(np.float32),
+        np.linspace(-40, 200, 9600).reshape(60, 160).astype(np.int32),
+        np.linspace(0, 65_536, 9600).reshape(60, 160).astype(np.int32),
+        np.linspace(0, 1.02, 9600).reshape(60, 160).astype(np.float32),  # fractions that overshoot: 0 or 1 of 255
+        np.linspace(0, 260, 9600).reshape(60, 160).astype(np.float32),  # grey levels that do: 0 or 1 of 65535
+        np.tile([0, 1], (60, 80)).astype(np.int32),  # a mask
+        np.tile([0, 1], (60, 80)).astype(np.uint16),
+    ],
+)
+def test_numbers_that_are_no_grey_levels_are_refused_by_name(tmp_path, values):
+    picture = Image.fromarray(values)
+    for look in (to_picture, to_grey, lambda image: fit_to_style(image, STYLE)):
+        with pytest.raises(ImageError, match="picture has values from"):
+            look(picture)
+    picture.save(tmp_path / "odd.tif")
+    with pytest.raises(ImageError, match=r"odd\.tif has values from"):
+        fit_to_style(to_picture(tmp_path / "odd.tif"), STYLE)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, bool, np.int64, np.int32, np.uint16, np.int8])
+def test_an_array_that_is_not_uint8_is_refused_by_its_kind(kind):
+    with pytest.raises(ImageError, match=rf"An array of {np.dtype(kind)} \[60, 160\] is no picture"):
+        to_picture(np.ones((60, 160), kind))
+
+
+def test_black_and_white_is_read():
+    picture = Image.fromarray(np.tile([False, True], (60, 80)))
+    assert picture.mode == "1"
+    assert np.unique(fit_to_style(picture, STYLE)).tolist() == [0, 255]

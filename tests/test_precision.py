@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from helpers import precision
-from helpers.alexnet import build_alexnet
-from helpers.precision import has_bfloat16, mixed_precision
+from helpers.captchas.styles import CaptchaStyle
+from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
-from helpers.styles import CaptchaStyle
+from helpers.training import precision
+from helpers.training.precision import has_bfloat16, mixed_precision
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,35 @@ from helpers.styles import CaptchaStyle
         ("", False),
     ],
 )
-def test_the_processor_says_whether_it_multiplies_bfloat16(tmp_path, text, there):
+def test_the_processor_says_whether_it_multiplies_bfloat16(tmp_path, monkeypatch, text, there):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(precision, "uses_onednn", lambda: True)
     file = tmp_path / "cpuinfo"
     file.write_text(text)
     assert has_bfloat16(file) == there
+
+
+@pytest.mark.parametrize(
+    ("limit", "there"),
+    [
+        ("AVX2", False),
+        ("AVX512_CORE", False),
+        ("AVX512_CORE_VNNI", False),
+        ("AVX512_CORE_BF16", True),
+        ("avx512_core_amx", True),
+        ("AVX10_1_512", True),
+        ("DEFAULT", True),
+        ("", True),
+    ],
+)
+def test_a_limit_of_onednn_may_exclude_bfloat16(tmp_path, monkeypatch, limit, there):
+    monkeypatch.setattr(precision, "uses_onednn", lambda: True)
+    file = tmp_path / "cpuinfo"
+    file.write_text("flags\t\t: fpu avx512_bf16 amx_bf16\n")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert has_bfloat16(file) == there
+    monkeypatch.setattr(precision, "uses_onednn", lambda: False)
+    assert not has_bfloat16(file)
 
 
 def test_a_system_that_does_not_say_gets_float32(tmp_path):

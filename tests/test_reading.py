@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_pictures import MODES, in_mode
 
-from helpers.analysis import tempered
-from helpers.calibration import UNCALIBRATED, Calibration
-from helpers.captchas import draw_captcha
-from helpers.dataset import list_images
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.pictures import to_grey
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import list_images
+from helpers.data.records import load_batches
 from helpers.errors import ImageError, StepError
-from helpers.evaluation import calibrate
-from helpers.pictures import to_grey
+from helpers.network.calibration import UNCALIBRATED, Calibration, tempered
+from helpers.network.saved import CALIBRATION_MEMBER, STYLE_MEMBER
 from helpers.quiet_tensorflow import keras
-from helpers.reading import BATCH_SIZE, Reader
-from helpers.records import load_batches
+from helpers.reading import Reader
+from helpers.reading.reader import BATCH_SIZE
 from helpers.settings import load_settings
-from helpers.styles import CaptchaStyle
-from helpers.training import CALIBRATION_MEMBER, STYLE_MEMBER, save_model
+from helpers.training.evaluation import calibrate
+from helpers.training.fit import save_model
 
 STYLE = CaptchaStyle()
 

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import _shards, _storage, records
-from helpers._shards import check_shards
-from helpers.dataset import SPLITS, generate, list_images
-from helpers.distortion import shift_batch
+from helpers import files
+from helpers.captchas.pictures import open_image, to_grey
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data import records
+from helpers.data.generate import generate
+from helpers.data.images import list_images
+from helpers.data.records import load_batches, load_grey, parse_batch, to_example, write_captchas, write_records
+from helpers.data.shards import check_shards
+from helpers.data.texts import SPLITS
 from helpers.errors import StepError
-from helpers.pictures import open_image, to_grey
 from helpers.quiet_tensorflow import tf
-from helpers.records import load_batches, load_grey, parse_batch, to_example, write_records, write_shard
 from helpers.settings import load_settings
-from helpers.styles import CaptchaStyle
+from helpers.training.augmentation import shift_batch
 
 
 def record_ends(path: Path) -> list[int]:
@@ -77,7 +80,7 @@ def test_shards_are_named_and_counted_as_the_design_says(shared_recorded):
     paths, count = check_shards(shared_recorded, "validation")
     assert [len(record_ends(path)) for path in paths] == [50, 10]
     assert count == 60
-    manifest = _storage.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")
+    manifest = files.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")
     assert manifest["style"] == shared_recorded.style.to_dict()
     assert [shard["count"] for shard in manifest["shards"]["train"]] == [50] * 4
     assert {len(shard["digest"]) for shards in manifest["shards"].values() for shard in shards} == {64}
@@ -107,9 +110,9 @@ def test_varying_lengths_make_the_whole_way(tmp_path):
 
 
 def test_written_records_are_not_written_again(recorded, monkeypatch):
-    monkeypatch.setattr(records, "write_shard", lambda *_: pytest.fail("wrote again"))
+    monkeypatch.setattr(records, "write_captchas", lambda *_: pytest.fail("wrote again"))
     manifest = write_records(recorded)
-    assert manifest == _storage.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
+    assert manifest == files.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
 
 
 def test_writing_twice_gives_the_same_bytes(drawn, shared_drawn, tmp_path):
@@ -140,11 +143,11 @@ def test_a_shard_is_written_whole_or_not_at_all(drawn, monkeypatch):
     path = drawn.records_folder / "test-00000-of-00001.tfrecord"
     monkeypatch.setattr(records, "to_example", fail_at(30))
     with pytest.raises(Broken):
-        write_shard(path, images, drawn.style)
+        write_captchas(path, images, drawn.style)
     assert names(drawn.records_folder) == []
-    entry = write_shard(path, images, drawn.style)
+    entry = write_captchas(path, images, drawn.style)
     assert names(drawn.records_folder) == [path.name]
-    assert entry == {"name": path.name, "count": 60, "digest": _storage.file_digest(path)}
+    assert entry == {"name": path.name, "count": 60, "digest": files.file_digest(path)}
 
 
 def test_interrupted_records_are_incomplete_and_can_be_written_again(drawn, monkeypatch):
@@ -155,7 +158,7 @@ def test_interrupted_records_are_incomplete_and_can_be_written_again(drawn, monk
     assert names(drawn.records_folder) == ["train-00000-of-00004.tfrecord", "train-00001-of-00004.tfrecord"]
     with pytest.raises(StepError, match="missing or incomplete"):
         load_batches(drawn, "train")
-    (drawn.records_folder / f"{_storage.TEMPORARY}9-train-00002-of-00004.tfrecord").write_bytes(b"of a killed process")
+    (drawn.records_folder / f"{files.TEMPORARY}9-train-00002-of-00004.tfrecord").write_bytes(b"of a killed process")
     write_records(drawn)
     assert len(names(drawn.records_folder)) == 9
     assert len(contents(load_batches(drawn, "train"))) == 200
@@ -183,7 +186,7 @@ def empty(path: Path) -> None:
     ("damage", "complaint"),
     [
         (flip_bit, "is damaged"),
-        (cut_between_records, "is damaged: its 50 records"),
+        (cut_between_records, "is damaged: it had 50 records"),
         (cut_inside_a_record, "is damaged"),
         (empty, "is damaged"),
         (Path.unlink, "is missing"),
@@ -209,7 +212,7 @@ def test_tensorflow_alone_does_not_notice_a_missing_tail_but_the_count_does(reco
     checked = check_shards(recorded, "train")
     damage(path)
     assert len(list(tf.data.TFRecordDataset(str(path)))) < 50  # no error: records are silently missing
-    monkeypatch.setattr(_shards, "check_shards", lambda *_: checked)
+    monkeypatch.setattr(records, "check_shards", lambda *_: checked)
     with pytest.raises(tf.errors.FailedPreconditionError, match="expected to contain 200 elements but contained only"):
         contents(load_batches(recorded, "train", shuffle=shuffle))
 
@@ -262,15 +265,13 @@ def test_an_image_of_another_size_is_named(drawn):
 
 
 def test_records_of_other_images_are_written_anew(recorded, tmp_path):
-    manifest = _storage.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
-    _storage.write_json(
-        recorded.records_folder / "manifest.json", _storage.sealed({**manifest, "images_digest": "0" * 64})
-    )
+    manifest = files.read_sealed(recorded.records_folder / "manifest.json", "notebook 03")
+    files.write_json(recorded.records_folder / "manifest.json", files.sealed({**manifest, "images_digest": "0" * 64}))
     assert write_records(recorded)["images_digest"] == manifest["images_digest"]
 
 
 def test_a_second_writer_is_refused(drawn):
-    with _storage.only_writer(drawn.records_folder), pytest.raises(StepError, match="Another process is writing"):
+    with files.only_writer(drawn.records_folder), pytest.raises(StepError, match="Another process is writing"):
         write_records(drawn)
     assert names(drawn.records_folder) == []
 

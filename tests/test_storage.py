@@ -1,5 +1,6 @@
 """Files are whole or not there, manifests notice a change, and one process writes at a time."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import _storage
-from helpers._storage import only_writer, read_json, read_sealed, sealed, short, write_json, written_whole
+from helpers import files
 from helpers.errors import StepError
+from helpers.files import only_writer, read_json, read_sealed, sealed, short, write_json, written_whole
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -51,18 +52,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 def test_only_unfinished_files_are_removed(tmp_path):
     (tmp_path / "kept.png").write_bytes(b"1")
-    (tmp_path / f"{_storage.TEMPORARY}17-half.png").write_bytes(b"2")
-    _storage.remove_unfinished(tmp_path)
+    (tmp_path / f"{files.TEMPORARY}17-half.png").write_bytes(b"2")
+    files.remove_unfinished(tmp_path)
     assert names(tmp_path) == ["kept.png"]
-    _storage.remove_unfinished(tmp_path / "not there")
+    files.remove_unfinished(tmp_path / "not there")
     assert names(tmp_path) == ["kept.png"]
 
 
 @given(JSON_OBJECTS)
 def test_equal_values_have_equal_texts(value):
     backwards = dict(reversed(value.items()))
-    assert _storage.to_json(backwards) == _storage.to_json(value)
-    assert json.loads(_storage.to_json(value)) == value
+    assert files.to_json(backwards) == files.to_json(value)
+    assert json.loads(files.to_json(value)) == value
 
 
 def test_json_round_trip(tmp_path):
@@ -100,15 +101,15 @@ def test_digests_depend_on_names_order_and_bytes(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
-    digests = {_storage.files_digest([one, two], tmp_path), _storage.files_digest([two, one], tmp_path)}
+    digests = {files.files_digest([one, two], tmp_path), files.files_digest([two, one], tmp_path)}
     two.write_bytes(b"3")
-    digests.add(_storage.files_digest([one, two], tmp_path))
+    digests.add(files.files_digest([one, two], tmp_path))
     two.write_bytes(b"2")
     two.rename(tmp_path / "zwei")
-    digests.add(_storage.files_digest([one, tmp_path / "zwei"], tmp_path))
+    digests.add(files.files_digest([one, tmp_path / "zwei"], tmp_path))
     assert len(digests) == 4
-    assert _storage.file_digest(one) == hashlib.sha256(b"1").hexdigest()
-    assert _storage.text_digest("ä") == hashlib.sha256("ä".encode()).hexdigest()
+    assert files.file_digest(one) == hashlib.sha256(b"1").hexdigest()
+    assert files.text_digest("ä") == hashlib.sha256("ä".encode()).hexdigest()
 
 
 def test_paths_are_shown_without_the_machine(tmp_path, monkeypatch):
@@ -121,7 +122,7 @@ def test_paths_are_shown_without_the_machine(tmp_path, monkeypatch):
 
 
 def test_versions_are_the_installed_ones():
-    versions = _storage.package_versions("captcha", "pillow")
+    versions = files.package_versions("captcha", "pillow")
     assert versions.keys() == {"python", "captcha", "pillow"}
     assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
     assert versions["captcha"].count(".") == 2
@@ -146,7 +147,7 @@ def test_a_writer_that_fails_gives_its_lock_back(tmp_path):
 
 def test_another_process_is_refused_too(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from helpers._storage import only_writer\n"
+        "import sys; from pathlib import Path; from helpers.files import only_writer\n"
         "with only_writer(Path(sys.argv[1])): print('writing')\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -155,3 +156,20 @@ def test_another_process_is_refused_too(tmp_path):
     assert refused.returncode == 1
     assert "Another process is writing" in refused.stderr
     assert subprocess.run(command, capture_output=True, text=True, timeout=120).stdout == "writing\n"
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks in another way")
+def test_a_disk_without_locks_is_not_taken_for_another_process(tmp_path, monkeypatch, error):
+    import fcntl
+
+    def no_locks(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with (
+        pytest.raises(StepError, match=r"cannot be locked or written .*Set CAPTCHA_DATA_DIR") as told,
+        only_writer(tmp_path),
+    ):
+        raise AssertionError("written without a lock")
+    assert "Another process" not in str(told.value)

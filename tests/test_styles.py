@@ -2,19 +2,24 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import matplotlib
 import pytest
-from hypothesis import given
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTCollection, TTFont
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers._style_checks import NOTHING, NUMBERS, RANGES
-from helpers.captchas import draw_captcha
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font, missing_characters
+from helpers.captchas.style_checks import NOTHING
+from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import StyleError
-from helpers.fonts import find_font
-from helpers.styles import PRESETS, CaptchaStyle
 
+LIMITS = {field.name: field.metadata["limits"] for field in dataclasses.fields(CaptchaStyle) if field.metadata}
 FIELDS = [field.name for field in dataclasses.fields(CaptchaStyle)]
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -30,8 +35,10 @@ def numbers(lowest, highest):
 
 def styles():
     """Every style that can be drawn."""
-    fields = {name: ranges(*limits) for name, limits in RANGES.items()}
-    fields |= {name: numbers(*limits) for name, limits in NUMBERS.items()}
+    fields = {
+        name: (ranges if isinstance(getattr(CaptchaStyle, name), tuple) else numbers)(*limits)
+        for name, limits in LIMITS.items()
+    }
     fields["width"] = st.none() | fields["width"]
     fields["alphabet"] = st.lists(st.sampled_from(CHARACTERS), min_size=2, unique=True).map("".join)
     fields["font_sizes"] = st.lists(st.integers(8, 400), min_size=1, max_size=4)
@@ -123,6 +130,15 @@ def test_what_cannot_be_drawn_is_refused_by_the_fields_name(field, value):
         CaptchaStyle(**{field: value})
 
 
+def test_every_number_has_limits_and_may_reach_them():
+    assert set(FIELDS) - set(LIMITS) == {"alphabet", "fonts", "font_sizes"}
+    for name, (lowest, highest) in LIMITS.items():
+        if "color" not in name:  # text must be told from its background
+            is_range = isinstance(getattr(CaptchaStyle, name), tuple)
+            for value in ((lowest, highest), (highest, highest)) if is_range else (lowest, highest):
+                assert getattr(CaptchaStyle(**{name: value}), name) == value
+
+
 def test_every_field_has_a_refusal_of_its_own():
     cases = test_what_cannot_be_drawn_is_refused_by_the_fields_name.pytestmark[0].args[1]
     assert {field for field, _ in cases} == set(FIELDS)
@@ -141,6 +157,84 @@ def test_a_font_without_the_alphabet_is_refused_unless_it_is_only_read():
     assert CaptchaStyle(alphabet="01山", check_fonts=False).classes == "01山"
     fields = CaptchaStyle().to_dict() | {"fonts": ["gone.ttf"]}
     assert CaptchaStyle.from_dict(fields, check_fonts=False).fonts == ("gone.ttf",)
+
+
+@pytest.fixture(scope="module")
+def font_files(tmp_path_factory):
+    """Fonts of a few glyphs, by what is special about them."""
+    folder = tmp_path_factory.mktemp("fonts")
+
+    def drawn(empty: bool = False):
+        pen = TTGlyphPen(None)
+        for move, *points in () if empty else ((pen.moveTo, 0, 0), (pen.lineTo, 500, 0), (pen.lineTo, 500, 700)):
+            move(tuple(points))
+        if not empty:
+            pen.closePath()
+        return pen.glyph()
+
+    def build(characters: str, empty: str = "", not_defined: str = "") -> TTFont:
+        names = [".notdef", *(f"glyph{ord(c)}" for c in characters + empty)]
+        builder = FontBuilder(1000, isTTF=True)
+        builder.setupGlyphOrder(names)
+        builder.setupCharacterMap(
+            {ord(c): f"glyph{ord(c)}" for c in characters + empty} | {ord(c): ".notdef" for c in not_defined}
+        )
+        glyphs = [drawn(name in {f"glyph{ord(c)}" for c in empty}) for name in names]
+        builder.setupGlyf(dict(zip(names, glyphs, strict=True)))
+        builder.setupHorizontalMetrics({name: (600, 0) for name in names})
+        builder.setupHorizontalHeader(ascent=800, descent=-200)
+        builder.setupNameTable({"familyName": "Tiny", "styleName": "Regular"})
+        builder.setupOS2()
+        builder.setupPost()
+        return builder.font
+
+    files = {"plain": build("01"), "empty": build("0", empty="1"), "not defined": build("0", not_defined="1")}
+    for name, font in files.items():
+        font.save(folder / f"{name}.ttf")
+    collection = TTCollection()
+    collection.fonts = [build("01"), build("23")]
+    collection.save(folder / "collection.ttc")
+    whole = (folder / "plain.ttf").read_bytes()
+    (folder / "cut.ttf").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.ttf").write_text("no font")
+    (folder / "nothing.otf").write_bytes(b"")
+    for table in ("cmap", "glyf", "loca", "head", "hmtx", "maxp"):
+        start = TTFont(folder / "plain.ttf").reader.tables[table].offset
+        (folder / f"damaged {table}.ttf").write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+    return folder
+
+
+def test_a_glyph_that_is_absent_or_empty_is_found_missing(font_files):
+    for name, missing in (("plain", ""), ("empty", "1"), ("not defined", "1"), ("collection.ttc", "")):
+        font = str(font_files / (name if "." in name else f"{name}.ttf"))
+        assert missing_characters(font, "01") == missing, name
+    assert missing_characters(str(font_files / "collection.ttc"), "0123") == "23"  # its first font is drawn
+    style = CaptchaStyle(alphabet="01", fonts=str(font_files / "collection.ttc"))
+    assert draw_captcha("0110", style, 1).size == (160, 60)
+
+
+def test_a_broken_font_is_named_in_one_sentence(font_files):
+    for name in ("cut.ttf", "text.ttf", "nothing.otf"):
+        with pytest.raises(StyleError, match=rf"^fonts: '.*{re.escape(name)}' cannot be read as a font"):
+            CaptchaStyle(alphabet="01", fonts=str(font_files / name))
+    for file in font_files.glob("damaged*.ttf"):
+        try:
+            draw_captcha("0110", CaptchaStyle(alphabet="01", fonts=str(file)), 1)
+        except StyleError as reason:
+            assert file.name in str(reason)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_damaged_font_raises_nothing_else(font_files, data):
+    content = bytearray((font_files / "plain.ttf").read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=12)):
+        content[place] = data.draw(st.integers(0, 255))
+    (font_files / "hit.ttf").write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) - 100, 200]))])
+    try:
+        missing_characters.__wrapped__(str(font_files / "hit.ttf"), "01")
+    except StyleError as reason:
+        assert "hit.ttf" in str(reason)
 
 
 def test_an_unknown_field_is_named():

@@ -2,36 +2,39 @@
 
 import csv
 import dataclasses
+import datetime
+import functools
 import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import copy_experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import _storage
-from helpers._callbacks import LivePlot, read_rows, write_rows
-from helpers.dataset import list_images
-from helpers.distortion import SHIFT_X, SHIFT_Y, Distortion, shift_batch
-from helpers.errors import StepError
+from helpers import files
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import list_images
+from helpers.errors import SettingsError, StepError
+from helpers.files import read_rows, write_rows
+from helpers.files.fingerprints import described
+from helpers.network.alexnet import build_alexnet
+from helpers.network.saved import STYLE_MEMBER
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy
 from helpers.settings import Settings
-from helpers.styles import CaptchaStyle
-from helpers.training import (
-    STYLE_MEMBER,
-    TrainingStopped,
-    _fingerprint,
-    compile_model,
-    first_captchas,
-    save_model,
-    train,
-    whole_captcha,
-)
+from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
+from helpers.training.checkpoint import fingerprint
+from helpers.training.distortion import Distortion
+from helpers.training.fit import TrainingStopped, compile_model, first_captchas, save_model, train, whole_captcha
+from helpers.training.live import LivePlot
 
 STEPS = 7  # an epoch: 200 images in batches of 32
 
@@ -151,16 +154,15 @@ def test_there_is_more_to_see_at_first(recorded, tiny):
     assert batches == [*range(0, 401, 20), 500, 600]
 
 
-def test_the_saved_network_carries_its_style_and_the_checkpoint_is_gone(finished):
+def test_the_saved_network_carries_its_style_and_no_optimizer(finished):
     settings, _, _ = finished
     with zipfile.ZipFile(settings.model_path) as archive:
         assert archive.testzip() is None
         fields = json.loads(archive.read(STYLE_MEMBER))
         assert b"optimizer" not in archive.read("model.weights.h5")
     assert CaptchaStyle.from_dict(fields) == settings.style
-    assert not (settings.folder / "checkpoint").exists()
     assert {path.name for path in settings.folder.iterdir()} - {".lock"} == {
-        *("experiment.json", "images", "manifest.json", "records"),
+        *("experiment.json", "images", "manifest.json", "records", "checkpoint"),
         *("history.csv", "progress.csv", "model.keras", "metrics.json"),
     }
 
@@ -219,11 +221,11 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
 
     # A checkpoint of other settings, another network or other images is not continued.
     model = fresh(recorded)
-    fitting = _fingerprint(model, recorded, shift_batch)
+    fitting = fingerprint(model, recorded, shift_batch)
     assert kept["fingerprint"] == fitting
     for change in ({"epochs": 3}, {"batch_size": 16}, {"learning_rate": 0.01}, {"seed": 1}):
-        assert _fingerprint(model, dataclasses.replace(recorded, **change), shift_batch) != fitting
-    assert len({fitting, *(_fingerprint(model, recorded, Distortion(lines=n)) for n in (1, 2))}) == 3
+        assert fingerprint(model, dataclasses.replace(recorded, **change), shift_batch) != fitting
+    assert len({fitting, *(fingerprint(model, recorded, Distortion(lines=n)) for n in (1, 2))}) == 3
     started = []
 
     def remember_start(_model, *_arguments, initial_epoch, **_options):
@@ -234,9 +236,197 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
     other = dataclasses.replace(recorded, learning_rate=0.01)
     assert train(fresh(other), other).rows == []
     assert started == [1, 0]
-    manifest = _storage.read_sealed(recorded.folder / "manifest.json", "notebook 02")
-    _storage.write_json(recorded.folder / "manifest.json", _storage.sealed({**manifest, "images_digest": "0" * 64}))
-    assert _fingerprint(model, recorded, shift_batch) != fitting
+    manifest = files.read_sealed(recorded.folder / "manifest.json", "notebook 02")
+    files.write_json(recorded.folder / "manifest.json", files.sealed({**manifest, "images_digest": "0" * 64}))
+    assert fingerprint(model, recorded, shift_batch) != fitting
+
+
+def test_a_finished_training_is_remembered_and_says_so(finished, fresh, tmp_path, monkeypatch, capsys):
+    settings = copy_experiment(finished[0], tmp_path)
+    saved = keras.models.load_model(settings.model_path, compile=False).get_weights()
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
+        model = fresh(settings)
+        assert train(model, settings).rows == finished[1].rows  # also after save_model
+        said = f"trained before, on {datetime.date.today()}; pass again=True to train anew"
+        assert said in capsys.readouterr().out
+        assert all(map(np.array_equal, model.get_weights(), saved))
+        assert train(model, settings) == finished[1]  # the same cell run again
+        first = train(fresh(settings), settings, until=1)
+        assert [row["epoch"] for row in first.rows] == [1]
+        assert first.points[-1]["images"] == 200
+        other = dataclasses.replace(settings, learning_rate=0.01)
+        with pytest.raises(pytest.fail.Exception, match="trained again"):
+            train(fresh(other), other)
+    capsys.readouterr()
+    anew = train(fresh(settings), settings, again=True)
+    assert "trained before" not in capsys.readouterr().out
+    assert [without_seconds(row) for row in anew.rows] == [without_seconds(row) for row in finished[1].rows]
+    assert anew.rows != finished[1].rows
+    with pytest.raises(StepError, match="was trained before"):
+        train(model, settings, again=True)
+
+
+def test_what_was_remembered_is_written_again_where_it_is_missing(finished, fresh, tmp_path):
+    settings = copy_experiment(finished[0], tmp_path)
+    settings.history_path.unlink()
+    train(fresh(settings), settings)
+    assert read_rows(settings.history_path) == finished[1].rows
+
+
+def test_nothing_is_trained_until_epoch_0_and_no_other_number_is_taken_for_all(recorded, fresh):
+    model = fresh(recorded)
+    before = model.get_weights()
+    assert train(model, recorded, until=0).rows == []
+    assert all(map(np.array_equal, model.get_weights(), before))
+    assert not recorded.checkpoint_folder.exists()
+    for until in (-1, 1.5, "1", True):
+        with pytest.raises(SettingsError, match=r"^until: .* must be an epoch from 0 to 2"):
+            train(model, recorded, until=until)
+
+
+def test_saving_half_a_training_keeps_its_checkpoint(recorded, fresh):
+    model = fresh(recorded)
+    train(model, recorded, until=1)
+    save_model(model, recorded)
+    training = train(fresh(recorded), recorded)
+    assert [row["epoch"] for row in training.rows] == [1, 2]
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_the_live_curve_never_runs_backward(recorded, fresh, every):
+    live = LivePlot(
+        dict.fromkeys(("training", "validation"), first_captchas(recorded, "validation", 8)),
+        batch_size=32, every=every, images_per_epoch=200, epochs=2,
+    )  # fmt: skip
+    live.set_model(fresh(recorded))
+    live.on_train_begin()
+    for epoch in range(2):
+        for batch in range(STEPS):  # the last one holds 8 captchas
+            live.on_train_batch_end(batch)
+        live.on_epoch_end(epoch)
+    images = [point["images"] for point in live.points]
+    assert images == sorted(set(images))
+    assert images[-1] == 400
+    assert 200 in images
+
+
+def scaled(factor):
+    return lambda images, labels: (images * factor, labels)
+
+
+def with_docstring(images, labels):
+    """Says what it does."""
+    return images + 1, labels
+
+
+def without_docstring(images, labels):
+    return images + 1, labels
+
+
+SCALE = 2
+
+
+def using_a_global(images, labels):
+    return images * SCALE, labels
+
+
+def using_a_helper(images, labels):
+    return using_a_global(images, labels)
+
+
+class Shifter:
+    step = 1
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, images, labels):
+        return images + self.size * self.step, labels
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda images, labels: (images, labels), lambda images, labels: (images + 1, labels)),
+        (lambda images, labels: (images + 2, labels), lambda images, labels: (images + 1, labels)),
+        (scaled(1), scaled(2)),
+        (functools.partial(Distortion, lines=1), functools.partial(Distortion, lines=2)),
+        (Shifter(1), Shifter(2)),
+        (Distortion(blur=0.1), Distortion(blur=0.2)),
+        (keras.losses.SparseCategoricalCrossentropy(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+        (keras.optimizers.Adam(1e-3), keras.optimizers.Adam(2e-3)),
+        (keras.optimizers.Adam(), keras.optimizers.SGD()),
+        (keras.layers.RandomRotation(0.1), keras.layers.RandomRotation(0.2)),
+    ],
+)
+def test_a_recipe_is_told_by_what_it_does(one, other):
+    assert described(one) != described(other)
+    assert described(one) == described(one)
+    json.dumps(described(one))
+
+
+def test_a_recipe_is_not_told_by_names_docstrings_or_counters(monkeypatch):
+    assert described(with_docstring) == described(without_docstring)
+    assert described(keras.optimizers.Adam(1e-3)) == described(keras.optimizers.Adam(1e-3))
+    assert described(tf.function(without_docstring)) == described(without_docstring)
+    before, used = described(using_a_global), described(using_a_helper)
+    stepped = described(Shifter(1))
+    monkeypatch.setitem(globals(), "SCALE", 3)
+    monkeypatch.setattr(Shifter, "step", 5)
+    assert described(using_a_global) != before
+    assert described(using_a_helper) != used
+    assert described(Shifter(1)) != stepped
+
+
+def test_a_recipe_is_the_same_in_another_process():
+    code = (
+        "import json; from helpers.quiet_tensorflow import keras\n"
+        "from helpers.files.fingerprints import described\n"
+        "from helpers.training.augmentation import shift_batch\n"
+        "from helpers.training.optimizer import Muon\n"
+        "from helpers.training.distortion import Distortion\n"
+        "known = lambda images, labels: (images if 'a' in {'a', 'b', 'c', 'd'} else labels)\n"
+        "print(json.dumps([described(x) for x in (shift_batch, Distortion(), Muon(0.1), known)], sort_keys=True))"
+    )
+    run = [sys.executable, "-c", code]
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    told = {subprocess.run(run, capture_output=True, text=True, check=True, env=seed).stdout for seed in seeds}
+    assert len(told) == 1
+
+
+def test_optimizer_loss_network_and_augmentation_belong_to_the_recipe(recorded, fresh, tiny):
+    model = fresh(recorded)
+    told = {fingerprint(model, recorded, shift_batch)}
+    assert fingerprint(fresh(recorded), recorded, shift_batch) in told  # built a second time
+    told.add(fingerprint(model, recorded, lambda images, labels: (images, labels)))
+    model.compile(keras.optimizers.AdamW(0.008), loss=model.loss)
+    told.add(fingerprint(model, recorded, shift_batch))
+    model.compile(keras.optimizers.AdamW(0.008, weight_decay=0.1), loss=model.loss)
+    told.add(fingerprint(model, recorded, shift_batch))
+    model.compile(keras.optimizers.AdamW(0.008), loss="sparse_categorical_crossentropy")
+    told.add(fingerprint(model, recorded, shift_batch))
+    told.add(fingerprint(model, recorded, shift_batch, bfloat16=False))
+    wider = compile_model(build_alexnet(recorded.style, filters=(4, 8, 8, 8, 16), dense_units=(16, 16)), recorded)
+    told.add(fingerprint(wider, recorded, shift_batch))
+    assert len(told) == 7
+
+
+def test_layers_without_names_of_their_own_are_the_same_network_when_built_again(recorded):
+    def build():
+        images = keras.Input((60, 160, 1))
+        hidden = keras.layers.Dense(4)(keras.layers.Flatten()(images))
+        return compile_model(keras.Model(images, keras.layers.Reshape((4, 1))(hidden)), recorded)
+
+    assert fingerprint(build(), recorded, shift_batch) == fingerprint(build(), recorded, shift_batch)
+
+
+def test_an_optimizer_changed_unseen_does_not_continue_a_training(recorded, fresh):
+    train(fresh(recorded), recorded, until=1)
+    model = fresh(recorded)
+    model.compile(keras.optimizers.SGD(0.01), loss=model.loss, metrics=["accuracy"])
+    assert train(model, recorded, until=1).points[0]["images"] == 0
+    assert int(model.optimizer.iterations) == STEPS
 
 
 def test_each_training_batch_is_changed_and_no_other(recorded, fresh):

@@ -6,15 +6,15 @@ import tempfile
 import time
 from typing import Any
 
-from helpers import _storage
-from helpers.alexnet import build_alexnet
-from helpers.dataset import generate
-from helpers.evaluation import calibrate, score_test
+from helpers import files
+from helpers.data.generate import generate
+from helpers.data.records import write_records
+from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
-from helpers.records import write_records
 from helpers.scores import Proportion, proportion
 from helpers.settings import Settings, load_settings
-from helpers.training import compile_model, save_model, train
+from helpers.training.evaluation import calibrate, score_test
+from helpers.training.fit import compile_model, save_model, train
 from tests.benchmarks import measured
 
 FURTHER_SEEDS = (2027, 2028)  # of captchas, weights and order
@@ -73,7 +73,7 @@ def main() -> None:
     The first is the default experiment: if it is there already, its score is taken, not its times.
     """
     settings = default_experiment(trained=True)
-    metrics = _storage.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+    metrics = files.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
     score = proportion(metrics["captchas_right"], metrics["test_count"])
     seconds = {**NOTHING, "training [s]": metrics["train_seconds"]}
     rows = [{"seed": str(settings.seed), **measured.columns(score), **seconds}]

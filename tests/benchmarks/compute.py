@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from helpers.alexnet import build_alexnet
-from helpers.precision import has_bfloat16, mixed_precision
+from helpers.captchas.styles import CaptchaStyle
+from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
-from helpers.styles import CaptchaStyle
-from helpers.training import compile_model
+from helpers.training.fit import compile_model
+from helpers.training.precision import has_bfloat16, mixed_precision
 from tests.benchmarks import measured
 
 ROUNDS = 7

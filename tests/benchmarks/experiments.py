@@ -10,22 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from helpers import _run, _storage, scores
-from helpers._callbacks import read_rows
-from helpers.alexnet import build_alexnet
-from helpers.captchas import draw_captcha
-from helpers.dataset import derive_seed, draw_text
-from helpers.distortion import Distortion, shift_batch
-from helpers.evaluation import calibrate, predict_split, score_test
-from helpers.experiments import start_from
-from helpers.explorer import Explorer
-from helpers.precision import has_bfloat16
+from helpers import __main__ as command
+from helpers import files, scores
+from helpers.captchas.drawing import draw_captcha
+from helpers.data.records import write_records
+from helpers.data.texts import derive_seed, draw_text
+from helpers.experiments.explorer import Explorer
+from helpers.experiments.start import start_from
+from helpers.files import read_rows
+from helpers.files.results import load_result
+from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
-from helpers.records import write_records
-from helpers.results import load_result
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
-from helpers.training import compile_model, save_model, train
+from helpers.training.augmentation import shift_batch
+from helpers.training.distortion import Distortion
+from helpers.training.evaluation import calibrate, predict_split, score_test
+from helpers.training.fit import compile_model, save_model, train
+from helpers.training.precision import has_bfloat16
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment, draw
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
@@ -80,9 +82,9 @@ def make(
         steps = {step: measured.in_own_process(function, settings)[0] for step, function in STEPS.items()}
         steps["training [s]"], peak = measured.in_own_process(fit, settings, source, bfloat16)
         counts = {"training captchas": settings.train_count, "epochs": settings.epochs}
-        _storage.write_json(path, {**counts, **steps, "peak [MB]": peak})
-        measured.show(name, [{**measured.columns(_run.test_score(settings)), **steps}])
-    return _storage.read_json(path, made_by=COMMAND)
+        files.write_json(path, {**counts, **steps, "peak [MB]": peak})
+        measured.show(name, [{**measured.columns(command.test_score(settings)), **steps}])
+    return files.read_json(path, made_by=COMMAND)
 
 
 def pack(settings: Settings) -> float:
@@ -113,7 +115,7 @@ def fit(settings: Settings, source: str | None, bfloat16: bool | None) -> float:
 
 def made(name: str, style: CaptchaStyle, **options: Any) -> dict[str, Any]:
     """Like `make`: counts, seconds and held-out score as columns of a row."""
-    return {**make(name, style, **options), **measured.columns(_run.test_score(opened(name)))}
+    return {**make(name, style, **options), **measured.columns(command.test_score(opened(name)))}
 
 
 def held_out(style: CaptchaStyle, *seed: object) -> tuple[list[str], list[int]]:

@@ -7,7 +7,7 @@ import random
 
 from PIL import Image
 
-from helpers.fonts import find_font
+from helpers.captchas.fonts import find_font
 
 FONTS = ("DejaVuSans-BoldOblique", "DejaVuSerif-BoldItalic", "STIXGeneralBolIta")  # none is in "many fonts"
 SIZE = (200, 75)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from helpers.alexnet import build_alexnet
-from helpers.dataset import generate
-from helpers.distortion import shift_batch
-from helpers.records import load_batches, write_records
+from helpers.data.generate import generate
+from helpers.data.records import load_batches, write_records
+from helpers.network.alexnet import build_alexnet
 from helpers.settings import Settings, load_settings
-from helpers.training import compile_model
+from helpers.training.augmentation import shift_batch
+from helpers.training.fit import compile_model
 from tests.benchmarks import measured
 
 COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from helpers.alexnet import DENSE_UNITS, FILTERS, build_alexnet
-from helpers.distortion import shift_batch
+from helpers.data.records import PREPARED, load_batches, untuned
+from helpers.network.alexnet import DENSE_UNITS, FILTERS, build_alexnet
 from helpers.quiet_tensorflow import keras, tf
-from helpers.records import PREPARED, load_batches
 from helpers.scores import proportion
 from helpers.settings import Settings
-from helpers.training import compile_model, first_captchas
+from helpers.training.augmentation import shift_batch
+from helpers.training.fit import compile_model, first_captchas
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 
@@ -115,7 +115,7 @@ def learn(settings: Settings, count: int, epochs: int) -> tuple[int, int, float]
     short = dataclasses.replace(settings, train_count=count, epochs=epochs)
     images, labels = first_captchas(settings, "train", count)
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(count).batch(settings.batch_size)
-    batches = batches.map(shift_batch).prefetch(PREPARED)
+    batches = untuned(batches.map(shift_batch).prefetch(PREPARED))
     model = compile_model(build_alexnet(settings.style), short)
     seconds = measured.seconds(lambda: model.fit(batches, epochs=epochs, shuffle=False, verbose=0))
     validation = load_batches(settings, "validation", 250)

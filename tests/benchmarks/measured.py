@@ -14,9 +14,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from helpers import _storage
-from helpers.environment import memory_bytes
-from helpers.results import RESULTS
+import psutil
+
+from helpers import files
+from helpers.files.results import RESULTS
 from helpers.scores import Proportion
 
 VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
@@ -33,11 +34,10 @@ def processor() -> str:
 
 def machine() -> dict[str, Any]:
     """What a figure was measured on."""
-    memory = memory_bytes()
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "memory [GiB]": round(memory / 2**30) if memory else None,
+        "memory [GiB]": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -50,11 +50,11 @@ def save(name: str, question: str, rows: Sequence[dict[str, Any]], command: str 
         "command": command,
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
-        "versions": _storage.package_versions(*VERSIONS),
+        "versions": files.package_versions(*VERSIONS),
         "rows": list(rows),
         **more,
     }
-    _storage.write_json(RESULTS / f"{name}.json", result)
+    files.write_json(RESULTS / f"{name}.json", result)
 
 
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:

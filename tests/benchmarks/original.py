@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from helpers.alexnet import ORIGINAL, build_alexnet
-from helpers.captchas import draw_captcha
-from helpers.dataset import derive_seed, draw_text
-from helpers.distortion import shift_batch
-from helpers.optimizer import WEIGHT_DECAY, learning_rate_schedule
-from helpers.pictures import to_grey
-from helpers.precision import mixed_precision
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.pictures import to_grey
+from helpers.data.records import PREPARED, load_batches
+from helpers.data.texts import derive_seed, draw_text
+from helpers.network.alexnet import ORIGINAL, build_alexnet
 from helpers.quiet_tensorflow import keras, tf
-from helpers.records import PREPARED, load_batches
 from helpers.scores import Proportion, captcha_accuracy
 from helpers.settings import Settings, open_experiment
-from helpers.training import compile_model, first_captchas
+from helpers.training.augmentation import shift_batch
+from helpers.training.fit import compile_model, first_captchas
+from helpers.training.optimizer import WEIGHT_DECAY, learning_rate_schedule
+from helpers.training.precision import mixed_precision
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 

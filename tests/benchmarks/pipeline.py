@@ -9,14 +9,16 @@ from typing import Any
 
 from captcha.image import ImageCaptcha
 
-from helpers import records
-from helpers.alexnet import build_alexnet
-from helpers.dataset import generate, list_images
-from helpers.distortion import SHIFT_X, SHIFT_Y, mirror_edges, shift_batch
+from helpers.data import records
+from helpers.data.generate import generate
+from helpers.data.images import list_images
 from helpers.errors import StepError
+from helpers.network.alexnet import build_alexnet
+from helpers.network.views import mirror_edges
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
-from helpers.training import compile_model
+from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
+from helpers.training.fit import compile_model
 from tests.benchmarks import measured
 
 DRAWN = 1_000  # captchas in one round
@@ -147,7 +149,7 @@ def padded_by_tensorflow(images: tf.Tensor) -> tf.Tensor:
 
 def padded_by_rows(images: tf.Tensor) -> tf.Tensor:
     """The same from ours."""
-    return mirror_edges(mirror_edges(images, 1, SHIFT_Y), 2, SHIFT_X)
+    return mirror_edges(images, SHIFT_Y, SHIFT_X)
 
 
 def mirroring(settings: Settings) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from helpers.dataset import list_images
+from helpers.data.images import list_images
 from helpers.reading import Reader
 from helpers.scores import proportion
 from tests.benchmarks import measured

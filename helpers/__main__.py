@@ -1,0 +1,269 @@
+"""What stands behind `make run`, `make notebooks` and `make clean`.
+
+python -m helpers run        executes the five notebooks into copies in the data folder, prints the accuracy
+python -m helpers notebooks  executes in place what is stale and says why; with --all, everything
+python -m helpers clean      deletes the experiments in the data folder, after showing them and what stays
+"""
+
+import argparse
+import base64
+import contextlib
+import io
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from PIL import Image
+
+from helpers.errors import StepError, TutorialError
+from helpers.files import read_json, short, written_whole
+from helpers.files.stamps import REPOSITORY, changes, stamp
+from helpers.scores import Proportion
+from helpers.settings import Settings, load_settings
+
+STAMP = "captcha_notebooks"
+SLOW = 5.0  # seconds; such a cell gets a line of its own
+CELL_TIMEOUT = 3600  # seconds
+KEPT = ("choice.json", "tries.json")  # what the project keeps beside the experiments
+READS = {  # what a notebook reads of what notebooks before it made
+    "03_write_tfrecords": ["manifest.json"],
+    "04_train_alexnet": ["records/manifest.json"],
+    "05_read_captchas": ["manifest.json", "model.keras"],
+    "solutions/03_write_tfrecords": ["manifest.json"],
+    "solutions/05_read_captchas": ["manifest.json", "model.keras"],
+    "beyond/what_it_sees": ["model.keras"],
+    "beyond/where_it_fails": ["model.keras"],
+}
+MAKERS = {"manifest.json": "02", "records/manifest.json": "03", "model.keras": "04"}  # the notebook that makes it
+
+
+def numbered_notebooks() -> list[Path]:
+    """The five notebooks, in order."""
+    return sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
+
+
+def solution_notebooks() -> list[Path]:
+    """Their solutions, in order."""
+    return sorted((REPOSITORY / "notebooks" / "solutions").glob("0*.ipynb"))
+
+
+def further_notebooks() -> list[Path]:
+    """What goes beyond the five."""
+    return sorted((REPOSITORY / "notebooks" / "beyond").glob("*.ipynb"))
+
+
+def name_of(path: Path) -> str:
+    """A notebook's name as it is told, such as "solutions/03_write_tfrecords"."""
+    return "/".join(path.with_suffix("").parts[-2:]).removeprefix("notebooks/")
+
+
+def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
+    """Keep what a reader without a kernel can see.
+
+    Of a progress bar that is what a terminal would show at the end, the last state of the line; of
+    widgets, which only a running kernel can show, their text. Pictures are packed better.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+            elif "data" in output:
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+                if "image/png" in output.data:
+                    output.data["image/png"] = packed_png(output.data["image/png"])
+
+
+def packed_png(data: str) -> str:
+    """The same pixels in fewer bytes, both as base64: no transparency that nothing uses, and packed well."""
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
+        picture = picture.convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    packed = base64.b64encode(file.getvalue()).decode()
+    return min(data, packed, key=len)
+
+
+def stamp_now(notebook: nbformat.NotebookNode, path: Path, settings: Settings) -> dict[str, Any]:
+    """The stamp of a notebook that is executed now."""
+    reads = {name: settings.folder / name for name in READS.get(name_of(path), [])}
+    return stamp(notebook, settings.profile, {name: file for name, file in reads.items() if file.exists()}, REPOSITORY)
+
+
+def outdated(path: Path, settings: Settings) -> list[str]:
+    """Why the stored outputs of a notebook are stale; empty if they are up to date."""
+    notebook = nbformat.read(path, as_version=4)
+    return changes(notebook.metadata.get(STAMP), stamp_now(notebook, path, settings))
+
+
+def makers(path: Path, settings: Settings) -> set[Path]:
+    """The notebooks that make what this one reads and the data folder lacks, and those that they need in turn."""
+    numbers = {MAKERS[name] for name in READS.get(name_of(path), []) if not (settings.folder / name).exists()}
+    direct = {maker for maker in numbered_notebooks() if maker.name[:2] in numbers}
+    return direct.union(*(makers(maker, settings) for maker in direct))
+
+
+def progress(total: int) -> dict[str, Callable[..., None]]:
+    """What is told while cells are executed: each on a terminal, elsewhere the slow ones."""
+    live = sys.stdout.isatty()
+    state = {"number": 0, "started": 0.0}
+
+    def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            state.update(number=state["number"] + 1, started=time.perf_counter())
+            if live:
+                print(f"\r  cell {state['number']} of {total}", end="\x1b[K", flush=True)
+
+    def end(cell: nbformat.NotebookNode, cell_index: int, **_: object) -> None:
+        seconds = time.perf_counter() - state["started"]
+        if seconds > SLOW:
+            first_line = cell.source.strip().splitlines()[0][:60]
+            print(f"{chr(13) * live}  cell {state['number']} of {total}: {seconds:.0f} s  {first_line}", flush=True)
+
+    return {"on_cell_start": begin, "on_cell_executed": end}
+
+
+def execute(path: Path, target: Path, settings: Settings, why: str = "") -> None:
+    """Execute one notebook and write it to `target` with its outputs; if a cell fails, without a stamp.
+
+    Raises:
+        CellExecutionError: a cell failed.
+    """
+    print(f"{name_of(path)}{why}", flush=True)
+    started, notebook = time.perf_counter(), nbformat.read(path, as_version=4)
+    executed_from = stamp_now(notebook, path, settings)
+    notebook.metadata.pop(STAMP, None)
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    place = {"metadata": {"path": str(path.parent)}}
+    quiet = {"record_timing": False, "store_widget_state": False, "extra_arguments": ["--log-level=40"]}  # errors only
+    hooks = {"coalesce_streams": True, **progress(total)}
+    client = NotebookClient(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources=place, **quiet, **hooks)
+    try:
+        client.execute()
+        notebook.metadata[STAMP] = executed_from
+    finally:
+        tidy_outputs(notebook)
+        with written_whole(target) as temporary:
+            nbformat.write(notebook, temporary)
+    print(f"{chr(13) * sys.stdout.isatty()}  {total} cells, {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def notebooks(settings: Settings, everything: bool = False) -> None:
+    """Execute in place what is stale, or all; where the data folder lacks what they read, fill it first."""
+    order, current = numbered_notebooks() + solution_notebooks() + further_notebooks(), 0
+    for path in order:
+        reasons = ["all were asked for"] if everything else outdated(path, settings)
+        if reasons:
+            more = f" and {len(reasons) - 3} more" * (len(reasons) > 3)
+            execute(path, path, settings, f": {', '.join(reasons[:3])}{more}")
+            continue
+        current += 1
+        if any(path in makers(other, settings) and outdated(other, settings) for other in order):
+            with tempfile.TemporaryDirectory() as folder:
+                execute(path, Path(folder) / path.name, settings, " fills the data folder")
+    print(f"{current} of {len(order)} notebooks were up to date.")
+
+
+def stored_score(settings: Settings) -> Proportion:
+    """The held-out score that notebook 4 stored."""
+    metrics = read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+    names = "captchas_right", "test_count", "captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high"
+    return Proportion(*(metrics[name] for name in names))
+
+
+def run(settings: Settings) -> None:
+    """Execute the five notebooks into copies, and print the result."""
+    started = time.perf_counter()
+    copies = settings.folder / "notebooks"
+    for path in numbered_notebooks():
+        execute(path, copies / path.name, settings)
+    print(f"\nwhole-captcha accuracy {stored_score(settings)}")
+    print(f"executed notebooks: {os.path.relpath(copies)}  ({(time.perf_counter() - started) / 60:.1f} minutes)")
+
+
+def sort_out(folder: Path) -> dict[Path, str]:
+    """What lies in a data folder, each with why it stays: "" for what the project made."""
+    found: dict[Path, str] = {}
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.is_symlink():
+                found[path] = "it is a link"
+            elif path.is_dir() and path.name == "quick":
+                found |= sort_out(path)
+            elif path.is_dir():
+                read_json(path / "experiment.json", made_by="notebook 02_generate_captchas")
+                found[path] = ""
+            else:
+                found[path] = "" if path.name in KEPT else "the project did not make it"
+        except OSError as reason:
+            found[path] = f"it cannot be read ({reason.strerror})"
+        except StepError:
+            found[path] = "it has no experiment.json that can be read"
+    return found
+
+
+def size(path: Path) -> str:
+    """How many files there are and how large; links are not followed."""
+    files = [Path(place, name) for place, _, names in os.walk(path) for name in names] or [path]
+    return f"{len(files):,} file{'s' * (len(files) > 1)}, {sum(f.lstat().st_size for f in files) / 1e6:,.1f} MB"
+
+
+def clean(settings: Settings) -> None:
+    """Delete the experiments in the data folder, after saying how large they are and what stays."""
+    folder = settings.data_dir
+    found = sort_out(folder) if folder.is_dir() else {}
+    for path, why in found.items():
+        print(f"{short(path)} stays: {why}" if why else f"{short(path)}: {size(path)}")
+    going = [path for path, why in found.items() if not why]
+    if not going:
+        print("There is nothing to delete.")
+        return
+    print("Delete all of this but what stays? [y/N]", end=" ", flush=True)
+    if sys.stdin.readline().strip().lower() != "y":
+        print("Nothing was deleted.")
+        return
+    for path in going:
+        try:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError as reason:
+            print(f"{short(path)} stays: it cannot be deleted ({reason.strerror})")
+    with contextlib.suppress(OSError):  # it is not there, is a link, or something stays in it
+        (folder / "quick").rmdir()
+    print("Deleted.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m helpers", description=__doc__, formatter_class=form)
+    parser.add_argument("task", choices=["run", "notebooks", "clean"])
+    parser.add_argument("--all", action="store_true", help="notebooks: execute also what is up to date")
+    options = parser.parse_args(arguments)
+    os.environ["CAPTCHA_UNATTENDED"] = "1"  # no person sits at the kernels that are started here
+    os.environ.pop("JPY_SESSION_NAME", None)
+    try:
+        settings = load_settings()
+        os.environ |= {"CAPTCHA_PROFILE": settings.profile, "CAPTCHA_DATA_DIR": str(settings.data_dir)}
+        tasks = {"run": run, "clean": clean, "notebooks": partial(notebooks, everything=options.all)}
+        tasks[options.task](settings)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        print(f"\nA cell failed:\n{error}", file=sys.stderr)
+        return 1
+    except (TutorialError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One captcha: its style, its fonts, how it is drawn, and how any picture is opened."""

@@ -1,0 +1,77 @@
+"""Text + style + seed -> image. The drawing is done by the `captcha` package."""
+
+import functools
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from captcha.image import random_color
+from PIL import Image, ImageFilter
+from PIL.PngImagePlugin import PngInfo
+
+from helpers.captchas.fonts import find_font
+from helpers.captchas.pictures import open_image
+from helpers.captchas.seeding import NotingCaptcha, seeded
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import ImageError
+from helpers.files import short
+
+
+@functools.lru_cache(maxsize=32)
+def drawer_of(style: CaptchaStyle) -> NotingCaptcha:
+    """The `captcha` package's own drawer, set to `style`; its fonts are loaded once."""
+    fonts = [str(find_font(font)) for font in style.fonts]
+    drawer = NotingCaptcha(style.image_width, style.height, fonts, style.font_sizes)
+    drawer.character_rotate = style.rotation
+    drawer.character_offset_dx, drawer.character_offset_dy = style.offset_x, style.offset_y
+    drawer.character_warp_dx, drawer.character_warp_dy = style.warp_x, style.warp_y
+    drawer.word_space_probability = 1 - style.space_probability  # upstream: of no space
+    drawer.word_offset_dx = style.overlap
+    return drawer
+
+
+def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
+    """A captcha that shows `text`: an RGB picture of style.image_width x style.height pixels.
+
+    The same text, style and seed give the same pixels. The steps and their order are those of
+    `ImageCaptcha.generate_image`, which fixes the number of dots and curves that are free here.
+    What was drawn by chance is noted in `image.info["drawn"]`, see `NotingCaptcha.note`. A StyleError
+    refuses a text that this style cannot draw.
+    """
+    style.check_text(text)
+    drawer = drawer_of(style)
+    drawer.plain = random.Random(f"plain {seed}").random() < style.plain
+    lowest, highest = style.text_opacity
+    with seeded(seed) as numbers:
+        background = random_color(*style.background_color)
+        opacity = numbers.randbelow(highest - lowest + 1) + lowest
+        color = random_color(*style.text_color, opacity)
+        image = drawer.create_captcha_image(text, color, background)
+        drawn = drawer.note(color, background)
+        drawer.create_noise_dots(image, color, style.dot_width, style.noise_dots)
+        for _ in range(style.noise_curves):
+            drawer.create_noise_curve(image, color)
+    image = image.filter(ImageFilter.SMOOTH)
+    image.info["drawn"] = drawn
+    return image
+
+
+def save_captcha(image: Image.Image, file: Path) -> None:
+    """Write a captcha as .png or .jpg, with the note of what was drawn inside the file."""
+    note = json.dumps(image.info["drawn"], separators=(",", ":"))
+    if file.suffix == ".jpg":
+        image.save(file, quality=90, comment=note)
+    else:
+        text = PngInfo()
+        text.add_text("drawn", note)
+        image.save(file, compress_level=1, pnginfo=text)
+
+
+def read_note(file: Path) -> dict[str, Any]:
+    """The note of what was drawn in a file of `save_captcha`; an ImageError where there is none."""
+    info = open_image(file).info
+    try:
+        return json.loads(info.get("drawn") or info["comment"])
+    except (KeyError, ValueError):
+        raise ImageError(f"{short(file)} holds no note of what was drawn. Draw it again in notebook 2.") from None

@@ -1,0 +1,68 @@
+"""What each field of a `CaptchaStyle` may be, and the sentence that says what is wrong with it."""
+
+import dataclasses
+from typing import Any
+
+from helpers.captchas.fonts import missing_characters
+from helpers.errors import StyleError
+
+NOTHING = "\N{OPEN BOX}"  # how the class "nothing here" is written where lengths vary: ␣
+
+
+def within(default: Any, lowest: float, highest: float) -> Any:
+    """A field of a style: a number, or the two ends of a range, from `lowest` to `highest`."""
+    return dataclasses.field(default=default, metadata={"limits": (lowest, highest)})
+
+
+def check_fields(style: Any, check_fonts: bool) -> None:
+    """Refuse a style that cannot be drawn, by the name of the field; `check_fonts`: also one whose fonts are gone."""
+    _check_texts(style.alphabet, style.fonts, style.font_sizes)
+    for field in dataclasses.fields(style):
+        if field.metadata and not (field.name == "width" and style.width is None):
+            _check_numbers(field, getattr(style, field.name))
+    _check_colors(style.text_color, style.background_color)
+    for font in style.fonts if check_fonts else ():
+        if missing := missing_characters(font, style.alphabet):
+            raise StyleError(
+                f"fonts: '{font}' has no picture for {' '.join(missing)}. "
+                "Choose another font, or leave these characters out of the alphabet."
+            )
+
+
+def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, ...]) -> None:
+    if not isinstance(alphabet, str) or len(alphabet) < 2:
+        raise StyleError(f"alphabet: {alphabet!r} needs at least two characters.")
+    if twice := sorted({c for c in alphabet if alphabet.count(c) > 1}):
+        raise StyleError(f"alphabet: {' '.join(twice)} stands in it twice. Name each once.")
+    if bad := [c for c in alphabet if not c.isprintable() or c in '/\\:*?"<>|._ ' + NOTHING]:
+        raise StyleError(f"alphabet: {bad[0]!r} cannot stand in a file name on every system. Leave it out.")
+    if not fonts or not all(isinstance(font, str) and font for font in fonts):
+        raise StyleError("fonts: name at least one font, such as 'DroidSansMono'.")
+    if not font_sizes or not all(isinstance(size, int) and 8 <= size <= 400 for size in font_sizes):
+        raise StyleError(f"font_sizes: {font_sizes} must be whole pixels from 8 to 400.")
+
+
+def _check_numbers(field: dataclasses.Field, value: Any) -> None:
+    (lowest, highest), is_range = field.metadata["limits"], isinstance(field.default, tuple)
+    kind, types = ("whole number", int) if isinstance(lowest, int) else ("number", (int, float))
+    ends = value if is_range else (value,)
+    numbers = [end for end in ends if isinstance(end, types) and not isinstance(end, bool)]
+    if len(ends) != 1 + is_range or len(numbers) != len(ends) or not all(lowest <= n <= highest for n in numbers):
+        wanted = f"two {kind}s, (lowest, highest)," if is_range else f"a {kind}"
+        raise StyleError(f"{field.name}: {value!r} must be {wanted} from {lowest} to {highest}.")
+    if ends[0] > ends[-1]:
+        raise StyleError(f"{field.name}: {value} begins above its end. Write {value[::-1]}.")
+
+
+def _check_colors(text: tuple[int, int], background: tuple[int, int]) -> None:
+    """Refuse text that cannot be seen: `captcha` pastes it through a mask of its own brightness, so black vanishes."""
+    if text[1] < 40:
+        raise StyleError(
+            f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent. "
+            "Let it reach 40 at least, such as (10, 200)."
+        )
+    if max(background[0] - text[1], text[0] - background[1]) < 20:
+        raise StyleError(
+            f"text_color: {text} cannot be told from background_color {background}. "
+            "Leave at least 20 levels between the two ranges."
+        )

@@ -1,0 +1,143 @@
+"""What captchas look like (`CaptchaStyle`), and its presets.
+
+A style checks itself when it is made, so that a typing error costs a sentence, not an hour of training.
+"""
+
+import dataclasses
+from dataclasses import InitVar, dataclass
+from typing import Any, Self
+
+from helpers.captchas.style_checks import NOTHING, check_fields, within
+from helpers.errors import StyleError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptchaStyle:
+    """What captchas look like. The default is what `captcha.image.ImageCaptcha()` draws.
+
+    Ranges are (lowest, highest), both included; `within` tells the limits of each number.
+    One value may stand for a tuple of `length`, `fonts` or `font_sizes`.
+    """
+
+    alphabet: str = "0123456789"
+    length: tuple[int, int] = within((4, 4), 1, 12)  # characters
+    width: int | None = within(None, 16, 2000)  # pixels; None: 40 for each character of the longest text
+    height: int = within(60, 16, 500)  # pixels
+    fonts: tuple[str, ...] = ("DroidSansMono",)  # one is drawn for each character
+    font_sizes: tuple[int, ...] = (42, 50, 56)  # pixels; likewise
+    rotation: tuple[int, int] = within((-30, 30), -180, 180)  # degrees, anticlockwise
+    offset_x: tuple[int, int] = within((0, 4), 0, 100)  # pixels (captcha 0.7.1 crops this away again)
+    offset_y: tuple[int, int] = within((0, 6), 0, 100)  # pixels (likewise)
+    warp_x: tuple[float, float] = within((0.1, 0.3), 0.0, 1.0)  # captcha 0.7.1: up to the span, of its width
+    warp_y: tuple[float, float] = within((0.2, 0.3), 0.0, 1.0)  # likewise, of its height
+    plain: float = within(0.0, 0.0, 1.0)  # share of captchas whose characters are neither turned, warped nor stretched
+    space_probability: float = within(0.5, 0.0, 1.0)  # of a gap before a character
+    overlap: float = within(0.25, 0.0, 1.0)  # at most this share of a character's width is moved back
+    noise_dots: int = within(30, 0, 10_000)
+    dot_width: int = within(3, 1, 50)  # pixels
+    noise_curves: int = within(1, 0, 100)
+    text_color: tuple[int, int] = within((10, 200), 0, 255)  # each of red, green and blue, 0 to 255
+    text_opacity: tuple[int, int] = within((220, 255), 1, 255)  # 0 to 255
+    background_color: tuple[int, int] = within((238, 255), 0, 255)  # each of red, green and blue
+    check_fonts: InitVar[bool] = True  # False: only read this style, do not draw it
+
+    def __post_init__(self, check_fonts: bool) -> None:
+        for name in (field.name for field in dataclasses.fields(self) if isinstance(field.default, tuple)):
+            value = getattr(self, name)
+            if isinstance(value, {"length": int, "fonts": str, "font_sizes": int}.get(name, ())):
+                value = (value, value) if name == "length" else (value,)
+            if not isinstance(value, (list, tuple)):
+                raise StyleError(f"{name}: {value!r} is not a tuple of values.")
+            object.__setattr__(self, name, tuple(value))
+        check_fields(self, check_fonts)
+
+    @property
+    def min_length(self) -> int:
+        """Characters in the shortest text."""
+        return self.length[0]
+
+    @property
+    def max_length(self) -> int:
+        """Characters in the longest text."""
+        return self.length[1]
+
+    positions = max_length  # how many characters the network answers for
+
+    @property
+    def image_width(self) -> int:
+        """Pixels across."""
+        return self.width or 40 * self.max_length
+
+    @property
+    def classes(self) -> str:
+        """What each position may be: the alphabet, and "nothing here" where lengths vary."""
+        return self.alphabet + (NOTHING if self.min_length < self.max_length else "")
+
+    def check_text(self, text: str) -> str:
+        """`text` itself, if this style can draw it; else a StyleError."""
+        if not isinstance(text, str):
+            raise StyleError(f"A text must be a string; {text!r} is a {type(text).__name__}.")
+        if not self.min_length <= len(text) <= self.max_length:
+            wanted = " to ".join(str(n) for n in sorted(set(self.length)))
+            raise StyleError(f"'{text}' has {len(text)} characters; this style draws {wanted}. Give such a text.")
+        if unknown := sorted(set(text) - set(self.alphabet)):
+            unknown = " ".join(unknown)
+            raise StyleError(f"'{text}' contains {unknown}, which is not in the style's alphabet '{self.alphabet}'.")
+        return text
+
+    def text_to_labels(self, text: str) -> list[int]:
+        """The class of each position, [positions]; short texts are padded on the right."""
+        padded = self.check_text(text).ljust(self.positions, NOTHING)
+        return [self.classes.index(character) for character in padded]
+
+    def labels_to_text(self, labels: Any) -> str:
+        """The text of class numbers [positions], "nothing here" left out."""
+        return "".join(self.classes[int(label)] for label in labels).replace(NOTHING, "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    def to_python(self) -> str:
+        """The expression that makes this style: a preset's name, or what differs from the default."""
+        for name in list(PRESETS)[1:]:
+            if self == CaptchaStyle.preset(name):
+                return f'CaptchaStyle.preset("{name}")'
+        changed = {n: v for n, v in dataclasses.asdict(self).items() if v != getattr(CaptchaStyle, n)}
+        return f"CaptchaStyle({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any], check_fonts: bool = True) -> Self:
+        """The style whose `to_dict` gave `fields`."""
+        if unknown := sorted(set(fields) - {field.name for field in dataclasses.fields(cls)}):
+            raise StyleError(f"A captcha style has no field {', '.join(unknown)}.")
+        return cls(**fields, check_fonts=check_fonts)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A ready-made style by name, see `PRESETS`."""
+        if name not in PRESETS:
+            raise StyleError(f"There is no preset '{name}'. There are: {', '.join(PRESETS)}.")
+        return cls(**{**PRESETS[name], **changes})
+
+    def differences(self, other: Self) -> list[str]:
+        """What differs, field by field, as sentences such as `noise_dots: 30, not 200`."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
+
+
+MANY_FONTS = (
+    "DroidSansMono DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSansMono-BoldOblique "
+    "DejaVuSerif DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic"
+)
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "clean": {"noise_dots": 0, "noise_curves": 0},
+    "noisy": {"noise_dots": 200, "noise_curves": 4},
+    "many fonts": {"fonts": tuple(MANY_FONTS.split())},
+    "tilted": {"rotation": (-60, 60)},
+    "hard": {"noise_dots": 80, "rotation": (-45, 45), "overlap": 0.4},
+    "five digits": {"length": 5},
+    "capitals and digits": {"alphabet": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+    "lengths 3 to 6": {"length": (3, 6)},
+}

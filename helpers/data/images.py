@@ -1,0 +1,78 @@
+"""The images of an experiment: which there have to be, with which seeds, and whether they are there and whole."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from helpers import files
+from helpers.data.texts import SPLITS, derive_seed, draw_text
+from helpers.errors import StepError
+from helpers.files import short
+from helpers.settings import Settings
+
+NOTEBOOK = "notebook 02_generate_captchas"
+
+
+class Rendering(NamedTuple):
+    """One captcha to be drawn: which text, with which seed, into which file."""
+
+    text: str
+    seed: int
+    path: Path
+
+
+def renderings(settings: Settings, split: str) -> Iterator[Rendering]:
+    """Every captcha of a split, in order."""
+    digits = max(5, len(str(settings.counts[split] - 1)))
+    for index in range(settings.counts[split]):
+        seed = derive_seed(settings.seed, split, index)
+        text = draw_text(settings.style, split, derive_seed(seed, "text"))
+        name = f"{index:0{digits}d}_{text}.{settings.image_format}"
+        yield Rendering(text, seed, settings.images_folder / split / name)
+
+
+def image_manifest(settings: Settings) -> dict[str, Any]:
+    """The manifest of a complete data set: counts, digest of all images, versions; StepError if it is incomplete."""
+    if not settings.manifest_path.exists():
+        raise StepError(
+            f"The images of experiment '{settings.experiment}' are missing or incomplete. "
+            f"Run {NOTEBOOK} first; it goes on where it stopped."
+        )
+    return files.read_sealed(settings.manifest_path, made_by=NOTEBOOK)
+
+
+def list_images(settings: Settings, split: str) -> list[Rendering]:
+    """All captchas of a split, in order, each with its file; StepError if one was removed or added since."""
+    image_manifest(settings)
+    images = list(renderings(settings, split))
+    folder = settings.images_folder / split
+    there = set(os.listdir(folder)) if folder.is_dir() else set()
+    if missing := [image.path for image in images if image.path.name not in there]:
+        raise StepError(
+            f"{short(missing[0])} is missing ({len(missing)} of {len(images)} images are). "
+            f"Delete {short(settings.manifest_path)} and run {NOTEBOOK} again: it draws those."
+        )
+    refuse_foreign_files(str(folder / name) for name in there - {image.path.name for image in images})
+    return images
+
+
+def check_images(settings: Settings) -> str:
+    """The digest of all images, after every byte was compared; StepError if one was changed since it was drawn."""
+    expected = image_manifest(settings)["images_digest"]
+    paths = [image.path for split in SPLITS for image in list_images(settings, split)]
+    if files.files_digest(paths, settings.images_folder) != expected:
+        raise StepError(
+            f"The images in {short(settings.images_folder)} were changed after they were drawn. "
+            f"Delete {short(settings.folder)} and run {NOTEBOOK} again."
+        )
+    return expected
+
+
+def refuse_foreign_files(paths: Iterable[str]) -> None:
+    """StepError for files that are no images of the experiment; hidden ones, such as .DS_Store, do no harm."""
+    if foreign := sorted(path for path in paths if not os.path.basename(path).startswith(".")):
+        raise StepError(
+            f"{short(Path(foreign[0]))} is not an image of this experiment ({len(foreign)} such "
+            f"file{'s' * (len(foreign) > 1)}). Move it elsewhere, then run {NOTEBOOK} again."
+        )

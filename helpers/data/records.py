@@ -1,0 +1,128 @@
+"""Images -> TFRecord shards -> batches.
+
+A TFRecord file is a row of byte strings, each with its length and a checksum. Ours hold one
+`tf.train.Example` for each captcha: its grey pixels, its labels and its text.
+Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
+"""
+
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers import files
+from helpers.captchas.pictures import open_image, to_grey
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import Rendering, check_images, list_images
+from helpers.data.shards import check_shards, records_manifest, write_shard
+from helpers.data.texts import SPLITS
+from helpers.errors import StepError
+from helpers.files import short
+from helpers.quiet_tensorflow import tf
+from helpers.settings import Settings
+
+RECORDS_PER_SHARD = 5_000
+SHUFFLE_BUFFER = 2_000  # records
+PREPARED = 4  # batches made ready while one is in use
+
+
+def to_example(image: np.ndarray, text: str, style: CaptchaStyle) -> tf.train.Example:
+    """One captcha as an Example; `image` holds its grey pixels, uint8 [height, width]."""
+    pixels = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image.tobytes()]))
+    labels = tf.train.Feature(int64_list=tf.train.Int64List(value=style.text_to_labels(text)))
+    written = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+    return tf.train.Example(features=tf.train.Features(feature={"image": pixels, "labels": labels, "text": written}))
+
+
+def parse_batch(records: tf.Tensor, style: CaptchaStyle) -> tuple[tf.Tensor, tf.Tensor]:
+    """The only parser: Examples [batch] -> uint8 images [batch, height, width, 1], int32 labels [batch, positions]."""
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "labels": tf.io.FixedLenFeature([style.positions], tf.int64),
+    }
+    parsed = tf.io.parse_example(records, features)
+    pixels = tf.io.decode_raw(parsed["image"], tf.uint8, fixed_length=style.height * style.image_width)
+    images = tf.reshape(pixels, [-1, style.height, style.image_width, 1])
+    return images, tf.cast(parsed["labels"], tf.int32)
+
+
+def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
+    """The grey pixels of an image file, uint8 [height, width]; StepError if its size is not this style's."""
+    grey = to_grey(open_image(rendering.path))
+    if grey.shape != (style.height, style.image_width):
+        raise StepError(
+            f"{short(rendering.path)} is {grey.shape[1]}x{grey.shape[0]} pixels, "
+            f"but this style draws {style.image_width}x{style.height}. Restore the image."
+        )
+    return grey
+
+
+def write_captchas(path: Path, images: list[Rendering], style: CaptchaStyle) -> dict[str, Any]:
+    """Write some captchas as one shard, whole or not at all; its name, count and digest."""
+    examples = (to_example(load_grey(image, style), image.text, style) for image in images)
+    return write_shard(path, (example.SerializeToString(deterministic=True) for example in examples))
+
+
+def write_records(settings: Settings) -> dict[str, Any]:
+    """Write all shards of an experiment, unless they are there already; StepError if images are missing or changed.
+
+    The manifest is written last and returned: style, digest of the images, and each shard's count and digest.
+    """
+    images_digest = check_images(settings)
+    manifest_path = settings.records_manifest_path
+    if manifest_path.exists() and records_manifest(settings)["images_digest"] == images_digest:
+        for split in SPLITS:
+            check_shards(settings, split)
+        return records_manifest(settings)
+
+    with files.only_writer(settings.records_folder):
+        manifest_path.unlink(missing_ok=True)
+        files.remove_unfinished(settings.records_folder)
+        shards = {split: _write_split(settings, split) for split in SPLITS}
+        manifest = {"style": settings.style.to_dict(), "images_digest": images_digest, "shards": shards}
+        files.write_json(manifest_path, files.sealed(manifest))
+    return manifest
+
+
+def _write_split(settings: Settings, split: str) -> list[dict[str, Any]]:
+    images, entries = list_images(settings, split), []
+    total = math.ceil(len(images) / RECORDS_PER_SHARD)
+    for number in range(total):
+        path = settings.records_folder / f"{split}-{number:05d}-of-{total:05d}.tfrecord"
+        part = images[number * RECORDS_PER_SHARD : (number + 1) * RECORDS_PER_SHARD]
+        entries.append(write_captchas(path, part, settings.style))
+    return entries
+
+
+def load_batches(
+    settings: Settings, split: str, batch_size: int | None = None, shuffle: bool = False, seed: int | None = None
+) -> tf.data.Dataset:
+    """Batches of a split: images uint8 [batch, height, width, 1], labels int32 [batch, positions].
+
+    Args:
+        batch_size, seed: None takes the settings'.
+        shuffle: read the shards in turn and mix their records, anew in each epoch, as `seed` decides.
+    """
+    paths, count = check_shards(settings, split)
+    names, seed = [str(path) for path in paths], settings.seed if seed is None else seed
+    if shuffle:
+        shards = tf.data.Dataset.from_tensor_slices(names).shuffle(len(names), seed=seed)
+        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=len(names), num_parallel_calls=1)
+        records = records.shuffle(SHUFFLE_BUFFER, seed=seed)
+    else:
+        records = tf.data.TFRecordDataset(names)
+    batches = records.apply(tf.data.experimental.assert_cardinality(count)).batch(batch_size or settings.batch_size)
+    return untuned(batches.map(functools.partial(parse_batch, style=settings.style)).prefetch(PREPARED))
+
+
+def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches whose buffers tf.data does not tune; nothing here needs it.
+
+    Its tuner is a thread that sleeps up to a minute. When the batches are let go, it may miss its
+    signal to stop, and whoever waits for it, such as the end of `fit`, waits out that minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)

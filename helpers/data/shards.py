@@ -1,0 +1,56 @@
+"""TFRecord shards: written whole or not at all, counted, and checked to the byte."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import StepError
+from helpers.files import short
+from helpers.quiet_tensorflow import tf
+from helpers.settings import Settings
+
+NOTEBOOK = "notebook 03_write_tfrecords"
+
+
+def write_shard(path: Path, serialized: Iterable[bytes]) -> dict[str, Any]:
+    """Write serialized Examples as one shard, whole or not at all; its name, count and digest for the manifest."""
+    count = 0
+    with files.written_whole(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for count, record in enumerate(serialized, start=1):  # noqa: B007
+            writer.write(record)
+    return {"name": path.name, "count": count, "digest": files.file_digest(path)}
+
+
+def records_manifest(settings: Settings) -> dict[str, Any]:
+    """The manifest of complete records; StepError if they are missing or incomplete, or it was changed."""
+    if not settings.records_manifest_path.exists():
+        raise StepError(
+            f"The records of experiment '{settings.experiment}' are missing or incomplete. Run {NOTEBOOK} first."
+        )
+    return files.read_sealed(settings.records_manifest_path, NOTEBOOK)
+
+
+def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
+    """The shards of a split and how many records they hold, after every byte was checked.
+
+    A checksum inside a TFRecord finds a flipped bit, but not a file that ends early between two records. The
+    digest in the manifest finds both. StepError names a shard that is missing, damaged, or of another style.
+    """
+    manifest = records_manifest(settings)
+    made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)
+    if differences := made_with.differences(settings.style):
+        raise StepError(
+            f"{short(settings.records_folder)} holds captchas of another style "
+            f"({'; '.join(differences)}). Run {NOTEBOOK} again."
+        )
+    entries = manifest["shards"][split]
+    for entry in entries:
+        path = settings.records_folder / entry["name"]
+        remedy = f"Delete {short(settings.records_manifest_path)} and run {NOTEBOOK} again."
+        if not path.is_file():
+            raise StepError(f"{short(path)} is missing. {remedy}")
+        if files.file_digest(path) != entry["digest"]:
+            raise StepError(f"{short(path)} is damaged: it had {entry['count']:,} records when written. {remedy}")
+    return [settings.records_folder / entry["name"] for entry in entries], sum(entry["count"] for entry in entries)

@@ -1,0 +1,26 @@
+"""Figures that were measured once, on a quiet machine, and are kept in notebooks/results."""
+
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+
+RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results"
+
+
+def load_result(name: str) -> dict[str, Any]:
+    """A kept result: its question, rows, date, machine, versions, and the command that measures it again.
+
+    Raises:
+        StepError: it was not measured yet, or its file is damaged.
+    """
+    return files.read_json(RESULTS / f"{name}.json", made_by="`make bench` or `make experiments`")
+
+
+def provenance(result: dict[str, Any]) -> str:
+    """When and on what a result was measured, and how to measure it again, as one line."""
+    machine, versions = result["machine"], result["versions"]
+    return (
+        f"{result['date']}, {machine['cores']} cores ({machine['processor']}), "
+        f"TensorFlow {versions['tensorflow']}; again with: {result['command']}"
+    )

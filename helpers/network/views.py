@@ -1,0 +1,46 @@
+"""A picture seen from several places: a doubtful one is read again from each of them."""
+
+from helpers.quiet_tensorflow import keras, tf
+
+VIEWS = ((0, 0), (1, 2), (-1, -2), (1, -2), (-1, 2), (0, 3), (0, -3), (2, 0), (-2, 0))
+"""Pixels down and to the right: from where a doubtful picture is read again."""
+
+SURE = 0.99  # a text this probable is not read again
+
+
+def mirror_edges(images: tf.Tensor, down: int, across: int) -> tf.Tensor:
+    """Images [batch, height, width, 1] with mirrored edges: `tf.pad`'s "SYMMETRIC", but in whole rows, so quicker."""
+    for axis, width in ((1, down), (2, across)):
+        before, _, after = tf.split(images, [width, images.shape[axis] - 2 * width, width], axis)
+        images = tf.concat([tf.reverse(before, [axis]), images, tf.reverse(after, [axis])], axis)
+    return images
+
+
+def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """What a trained network says about each picture from all `VIEWS`, averaged.
+
+    Krizhevsky 2012 averaged over ten crops of each picture; captchas are moved, not mirrored. For images
+    [batch, height, width, 1] the result are logarithms of probabilities, [batch, positions, classes].
+    """
+    margin = max(abs(step) for view in VIEWS for step in view)
+    padded = mirror_edges(images, margin, margin)
+
+    def read_from(view: tf.Tensor) -> tf.Tensor:
+        moved = tf.slice(padded, [0, margin + view[0], margin + view[1], 0], [-1, *images.shape[1:]])
+        return tf.nn.log_softmax(model(moved, training=False))
+
+    return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
+
+
+def careful_logits(model: keras.Model, images: tf.Tensor, logits: tf.Tensor | None = None) -> tf.Tensor:
+    """What a trained network says about each picture; a doubtful one is read again from all `VIEWS`.
+
+    Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Images and
+    result are those of `averaged_logits`; `logits`, where they are known already, of the pictures as drawn.
+    """
+    logits = tf.nn.log_softmax(model(images, training=False) if logits is None else logits)
+    probability = tf.exp(tf.reduce_sum(tf.reduce_max(logits, axis=-1), axis=-1))
+    doubtful = tf.where(probability < SURE)  # [pictures, 1]
+    if tf.size(doubtful) == 0:
+        return logits
+    return tf.tensor_scatter_nd_update(logits, doubtful, averaged_logits(model, tf.gather_nd(images, doubtful)))

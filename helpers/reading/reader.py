@@ -1,0 +1,101 @@
+"""Image -> text, probabilities, confidence: the trained network in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from helpers.captchas.pictures import ImageLike, fit_to_style
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import ImageError
+from helpers.network.calibration import UNCALIBRATED, Calibration, looked_at, observed
+from helpers.network.saved import load_network
+from helpers.network.views import careful_logits
+from helpers.quiet_tensorflow import keras, tf
+from helpers.settings import load_settings
+
+BATCH_SIZE = 256  # images
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network read in one picture."""
+
+    text: str  # the most probable one
+    confidence: float  # probability that the whole text is right, 0 to 1: the product over the positions
+    probabilities: np.ndarray  # of each class at each position, float32 [positions, classes]
+    error: str | None = None  # why the picture could not be read
+    familiar: bool = True  # does it look like those of the training? where not, the confidence means little
+
+
+class Reader:
+    """Reads captchas of `style` by a trained network: [batch, height, width, 1] -> logits [batch, positions, classes].
+
+    `calibration` tells how its answers are to be taken; see `training.evaluation.calibrate`.
+    """
+
+    def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
+        self.model, self.style, self.calibration = model, style, calibration
+        pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
+        self._look = tf.function(self._look_at, input_signature=[pictures])
+        self._observer = observed(model)
+
+    @classmethod
+    def load(cls, experiment_or_path: str | Path) -> Reader:
+        """The trained network of an experiment, by its name or the path of its model.keras; StepError without one."""
+        is_path = isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")
+        return cls(*load_network(Path(experiment_or_path) if is_path else load_settings(experiment_or_path).model_path))
+
+    def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
+        """Read one picture or many, each a path, a PIL image or a uint8 array of any size.
+
+        Args:
+            errors: "raise" an ImageError at the first picture that cannot be read, or "collect": go on, and
+                give that one an empty text, confidence 0 and its `error`.
+
+        Returns:
+            One Reading for each picture, in order.
+        """
+        if errors not in ("raise", "collect"):
+            raise ValueError(f"errors: '{errors}' must be 'raise' or 'collect'.")
+        one = isinstance(images, (str, Path, Image.Image)) or _is_one_array(images)
+        images = [images] if one else list(images)
+        readings: list[Reading] = []
+        for start in range(0, len(images), BATCH_SIZE):
+            readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
+        return readings
+
+    def _look_at(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Probabilities, and the two signs by which a foreign picture is told."""
+        logits, filtered = self._observer(images, training=False)
+        careful = careful_logits(self.model, images, logits)
+        return tf.nn.softmax(careful / self.calibration.temperature), *looked_at(logits, filtered)
+
+    def _read_batch(self, images: list[ImageLike], errors: str) -> list[Reading]:
+        failed: dict[int, str] = {}
+        pictures = np.full((len(images), self.style.height, self.style.image_width, 1), 255, np.uint8)
+        for index, image in enumerate(images):
+            try:
+                pictures[index, :, :, 0] = fit_to_style(image, self.style)
+            except ImageError as reason:
+                if errors == "raise":
+                    raise
+                failed[index] = str(reason)
+        probabilities, *signs = (part.numpy() for part in self._look(pictures))
+        readings = []
+        for one, familiar in zip(probabilities, self.calibration.familiar(*signs), strict=True):
+            text, confidence = self.style.labels_to_text(one.argmax(axis=-1)), float(one.max(axis=-1).prod())
+            readings.append(Reading(text, confidence, one, familiar=bool(familiar)))
+        for index, reason in failed.items():
+            nothing = np.full_like(probabilities[index], 1 / len(self.style.classes))
+            readings[index] = Reading("", 0.0, nothing, reason, familiar=False)
+        return readings
+
+
+def _is_one_array(images: object) -> bool:
+    """Whether this is one picture, not a batch [batch, height, width] or [batch, ..., channels]."""
+    return isinstance(images, np.ndarray) and (images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))

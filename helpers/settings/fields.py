@@ -1,0 +1,106 @@
+"""What a run is: one experiment's captchas, how many, how they are learned, and where its files lie.
+
+Everything that can be chosen is checked at once, before any work is done.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import features
+
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import SettingsError
+
+FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format")
+"""What notebook 2 fixes beside the style: with it, experiment.json says which images there are."""
+
+
+def _inside(name: str, what: str) -> property:
+    """The path of a file or folder inside an experiment's folder."""
+    return property(lambda settings: settings.folder / name, doc=what)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One experiment: its captchas, how many, how they are learned, and where its files lie."""
+
+    experiment: str = "default"
+    style: CaptchaStyle = field(default_factory=CaptchaStyle)
+    seed: int = 2026
+    train_count: int  # images
+    validation_count: int  # images
+    test_count: int  # images
+    image_format: str = "png"  # or "jpg"
+    epochs: int  # passes over the training images
+    batch_size: int  # images
+    learning_rate: float = 0.008  # at its highest
+    profile: str = "full"
+    data_dir: Path = Path("data")
+
+    images_folder = _inside("images", "One folder of image files for each split.")
+    manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
+    records_folder = _inside("records", "The TFRecord shards.")
+    records_manifest_path = _inside("records/manifest.json", "Counts and digests of the shards, written last.")
+    model_path = _inside("model.keras", "The trained network.")
+    history_path = _inside("history.csv", "A row for each epoch.")
+    progress_path = _inside("progress.csv", "The live curve: a row every few batches.")
+    metrics_path = _inside("metrics.json", "The held-out score.")
+    checkpoint_folder = _inside("checkpoint", "The training, as far as it is finished.")
+
+    def __post_init__(self) -> None:
+        check_experiment_name(self.experiment)
+        object.__setattr__(self, "data_dir", Path(self.data_dir))
+        if self.image_format not in ("png", "jpg"):
+            raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
+        if self.image_format == "jpg" and not features.check("jpg"):
+            raise SettingsError("image_format: this Pillow cannot write JPEG. Use 'png'.")
+        for name in ("train_count", "validation_count", "test_count", "epochs", "batch_size", "seed"):
+            value, least = getattr(self, name), int(name != "seed")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise SettingsError(f"{name}: {value!r} must be a whole number of at least {least}.")
+        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < 1:
+            raise SettingsError(f"learning_rate: {self.learning_rate!r} must lie between 0 and 1.")
+        if not isinstance(self.style, CaptchaStyle):
+            raise SettingsError(f"style: {self.style!r} must be a CaptchaStyle, such as CaptchaStyle.preset('noisy').")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images in each split."""
+        return {"train": self.train_count, "validation": self.validation_count, "test": self.test_count}
+
+    @property
+    def folder(self) -> Path:
+        """Where all files of this experiment lie."""
+        return profile_folder(self.data_dir, self.profile) / self.experiment
+
+    def describe(self) -> dict[str, Any]:
+        """What experiment.json holds: all that decides which images there are."""
+        return {**{name: getattr(self, name) for name in FIXED}, "style": self.style.to_dict()}
+
+    def differences(self, other: Settings) -> list[str]:
+        """Which of the things in experiment.json differ, as sentences."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in FIXED}
+        return self.style.differences(other.style) + [
+            f"{name}: {mine}, not {theirs}" for name, (mine, theirs) in pairs.items() if mine != theirs
+        ]
+
+
+def profile_folder(data_dir: Path, profile: str) -> Path:
+    """Where the experiments of a profile lie: those of the quick one never over a full run."""
+    return data_dir / "quick" if profile == "quick" else data_dir
+
+
+def check_experiment_name(name: str) -> str:
+    """`name` itself, if it is safe as a folder inside the data folder; else, as "../other" or "quick", an error."""
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise SettingsError(
+            f"The experiment's name {name!r} cannot be a folder inside the data folder. "
+            "Use small letters, digits, '-' and '_', such as 'many-dots'."
+        )
+    if name == "quick" or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name):
+        raise SettingsError(f"The name '{name}' is taken. Choose another, such as '{name}-1'.")
+    return name

@@ -1,0 +1,87 @@
+"""Where settings come from: the environment (read only here), the disk, and what a person chose last."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import SettingsError, StepError
+from helpers.settings.fields import FIXED, Settings, profile_folder
+
+NOTEBOOK = "notebook 02_generate_captchas"
+PROFILES: dict[str, dict[str, int]] = {
+    "full": {"train_count": 85_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3, "batch_size": 64},
+    "quick": {"train_count": 5_000, "validation_count": 500, "test_count": 1_000, "epochs": 3, "batch_size": 32},
+}
+
+
+def load_settings(experiment: str = "default", profile: str | None = None, **changes: Any) -> Settings:
+    """Settings of a run; SettingsError for a profile, a field or a value that cannot be used.
+
+    Args:
+        profile: "full" or "quick"; None takes it from CAPTCHA_PROFILE, else "full".
+        **changes: fields of `Settings` that differ from the profile's.
+    """
+    profile = profile or os.environ.get("CAPTCHA_PROFILE") or "full"
+    if profile not in PROFILES:
+        raise SettingsError(f"There is no profile '{profile}'. Set CAPTCHA_PROFILE to one of: {', '.join(PROFILES)}.")
+    known = {field.name for field in dataclasses.fields(Settings)}
+    if unknown := sorted(set(changes) - known):
+        raise SettingsError(f"There is no setting {', '.join(unknown)}. There are: {', '.join(sorted(known))}.")
+    repository = Path(__file__).resolve().parents[2]
+    data_dir = Path(os.environ.get("CAPTCHA_DATA_DIR") or repository / "data").expanduser().resolve()
+    return Settings(experiment=experiment, profile=profile, **{"data_dir": data_dir, **PROFILES[profile], **changes})
+
+
+def open_experiment(experiment: str = "default", profile: str | None = None, **changes: Any) -> Settings:
+    """Settings of an experiment that notebook 2 began, else a StepError: style, seed and counts come from disk.
+
+    `changes` are fields that notebook 2 does not fix, such as `epochs`.
+    """
+    if fixed := sorted(set(changes) & {"style", *FIXED}):
+        raise SettingsError(
+            f"{', '.join(fixed)} was fixed when the images were made. Choose a new experiment's name in {NOTEBOOK}."
+        )
+    settings = load_settings(experiment, profile, **changes)
+    path = settings.folder / "experiment.json"
+    if not path.is_file():
+        raise StepError(
+            f"There is no experiment '{experiment}' yet. Run {NOTEBOOK} with EXPERIMENT = \"{experiment}\" first."
+        )
+    style, fixed_values = _read_style(path, FIXED)
+    return dataclasses.replace(settings, style=style, **fixed_values)
+
+
+def _read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
+    """The style in a JSON file of ours, and `more` of its entries."""
+    stored = files.read_json(path, made_by=NOTEBOOK)
+    try:
+        return CaptchaStyle.from_dict(stored["style"], check_fonts=False), {name: stored[name] for name in more}
+    except (KeyError, TypeError) as reason:
+        raise StepError(
+            f"{files.short(path)} does not describe an experiment ({reason}). Delete it and run {NOTEBOOK} again."
+        ) from None
+
+
+def person_sits() -> bool:
+    """Whether a person runs these cells in JupyterLab or VS Code; False under make, nbval and scripts."""
+    seen = {"JPY_SESSION_NAME", "VSCODE_PID"} & set(os.environ)  # set by Jupyter's server, and by VS Code
+    return bool(seen) and not os.environ.get("CAPTCHA_UNATTENDED")
+
+
+def _choice_path() -> Path:
+    settings = load_settings()
+    return profile_folder(settings.data_dir, settings.profile) / "choice.json"
+
+
+def keep_style(style: CaptchaStyle) -> None:
+    """Remember the style that a person chose, for this profile, also for the next kernel."""
+    if person_sits():
+        files.write_json(_choice_path(), {"style": style.to_dict()})
+
+
+def chosen_style() -> CaptchaStyle:
+    """The style that a person chose last on this profile; the default where none was, or where no person sits."""
+    return _read_style(_choice_path())[0] if person_sits() and _choice_path().is_file() else CaptchaStyle()

@@ -1,0 +1,1 @@
+"""How the network learns: `fit` trains it, `evaluation` scores it; beside them what each training is made of."""

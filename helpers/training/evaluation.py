@@ -1,0 +1,83 @@
+"""A trained network, evaluated: what it says about a whole split, its calibration, the test score."""
+
+import numpy as np
+
+from helpers import files
+from helpers.data.records import load_batches
+from helpers.errors import StepError
+from helpers.files import short
+from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed
+from helpers.network.saved import load_network
+from helpers.network.views import careful_logits
+from helpers.quiet_tensorflow import keras, tf
+from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
+from helpers.settings import Settings
+from helpers.training.augmentation import Augment, unchanged
+from helpers.training.fit import Training
+
+
+def read_split(
+    model: keras.Model, settings: Settings, split: str, augment: Augment = unchanged
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [captchas, positions] of a split, and a network's logarithms of probabilities, [..., classes]."""
+    read = tf.function(lambda images: careful_logits(model, images))
+    labels, logarithms = [], []
+    for images, truth in load_batches(settings, split, batch_size=250).map(augment):
+        labels.append(truth.numpy())
+        logarithms.append(read(images).numpy())
+    return np.concatenate(labels), np.concatenate(logarithms)
+
+
+def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predicted classes of a whole split, both [captchas, positions]."""
+    labels, logarithms = read_split(model, settings, split)
+    return labels, logarithms.argmax(axis=-1)
+
+
+def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchanged) -> Calibration:
+    """How the network's answers are to be taken, found out with validation captchas.
+
+    The temperature: a network that was trained until it made hardly any mistake may be surer than it
+    should be. One number by which all logits are divided corrects much of that (Guo and others 2017).
+    And what is usual: how strong its answers are, and how its first filters respond. `augment` changes
+    each batch first, for a network that is to read such pictures.
+    """
+    labels, logarithms = read_split(model, settings, "validation", augment)
+    observer = observed(model)
+    look = tf.function(lambda images: looked_at(*observer(images, training=False)))
+    batches = load_batches(settings, "validation", batch_size=250).map(augment)
+    looks = [look(images) for images, _ in batches]
+    strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+    return find_usual(fit_temperature(logarithms, labels), strengths, responses)
+
+
+def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
+    """Whole-captcha accuracy on the test split, also written to metrics.json, for the network in model.keras.
+
+    Call it once, at the end: whoever chooses by the test split no longer has one. StepError if `model` is
+    not the network in model.keras: then the score would stand beside another network.
+    """
+    saved, own = load_network(settings.model_path).model.get_weights(), model.get_weights()
+    if len(saved) != len(own) or not all(map(np.array_equal, saved, own)):
+        raise StepError(
+            f"{short(settings.model_path)} holds another network than the one to be scored. "
+            "Run save_model(model, settings, calibration) first."
+        )
+    labels, predicted = predict_split(model, settings, "test")
+    score = captcha_accuracy(labels, predicted)
+    metrics = {
+        "captcha_accuracy": score.value,
+        "captcha_accuracy_low": score.low,
+        "captcha_accuracy_high": score.high,
+        "captchas_right": score.right,
+        "digit_accuracy": digit_accuracy(labels, predicted),
+        "test_count": score.count,
+        "train_seconds": round(training.seconds, 1),
+        "train_images": settings.train_count,
+        "epochs": settings.epochs,
+        "parameters": model.count_params(),
+        "model_digest": files.file_digest(settings.model_path),
+        "versions": files.package_versions("tensorflow", "keras", "captcha", "pillow"),
+    }
+    files.write_json(settings.metrics_path, metrics)
+    return score

@@ -1,0 +1,139 @@
+"""Fit the network with a live plot, stop and continue, and save it."""
+
+import math
+from dataclasses import dataclass
+
+from helpers import files
+from helpers.data.records import PREPARED, load_batches
+from helpers.errors import SettingsError, StepError, TutorialError
+from helpers.network.calibration import UNCALIBRATED, Calibration
+from helpers.network.saved import save_network
+from helpers.quiet_tensorflow import keras, tf
+from helpers.settings import Settings
+from helpers.training.augmentation import Augment, shift_batch
+from helpers.training.checkpoint import Checkpoint, fingerprint
+from helpers.training.live import PROBE_SIZE, LivePlot, Probe
+from helpers.training.optimizer import one_cycle_muon
+from helpers.training.precision import mixed_precision
+
+LIVE_POINTS = 40  # on the whole curve
+
+
+class TrainingStopped(TutorialError):
+    """Training was interrupted; what was finished is on disk."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went."""
+
+    rows: list[dict[str, float]]  # one for each epoch: seconds, loss and accuracies, as in history.csv
+    points: list[dict[str, float]]  # one every few batches: accuracies on the probes, as in progress.csv
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training and validating."""
+        return sum(row["seconds"] for row in self.rows)
+
+
+@keras.saving.register_keras_serializable(package="captcha")
+def whole_captcha(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """1.0 for each captcha with every position right, else 0.0: [batch]."""
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
+    return tf.cast(tf.reduce_all(right, axis=-1), tf.float32)
+
+
+def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
+    """Give `model` its loss, its optimizer (Muon, one cycle) and both accuracies."""
+    model.compile(
+        optimizer=one_cycle_muon(settings),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy"),
+            keras.metrics.MeanMetricWrapper(whole_captcha, name="captcha_accuracy"),
+        ],
+    )
+    return model
+
+
+def first_captchas(settings: Settings, split: str, count: int) -> Probe:
+    """The first captchas of a split: images [count, height, width, 1], labels [count, positions]."""
+    images, labels = next(iter(load_batches(settings, split, batch_size=count)))
+    return images.numpy(), labels.numpy()
+
+
+def train(
+    model: keras.Model, settings: Settings, until: int | None = None, augment: Augment = shift_batch,
+    bfloat16: bool | None = None, again: bool = False,
+) -> Training:  # fmt: skip
+    """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
+
+    After each epoch a checkpoint is on disk. A call with the same recipe (images, network, optimizer,
+    loss, augmentation and settings) continues from it, and a finished training is returned at once,
+    its weights in `model`. With any other recipe it begins anew; then a model that was trained is refused.
+
+    Args:
+        until: stop after this epoch; 0 trains nothing, None all of settings.epochs.
+        augment: what changes each training batch, such as a `Distortion`.
+        bfloat16: whether convolutions multiply 16-bit numbers meanwhile; None: where the processor can.
+        again: train anew, whatever was trained before.
+    """
+    until = _last_epoch(settings, until)
+    live = _live_plot(settings)
+    checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
+    finished = 0 if again else checkpoint.restore(model)
+    if finished == settings.epochs:
+        print(f"trained before, on {checkpoint.date}; pass again=True to train anew")
+        live.draw(_until(live.points, until * settings.train_count), model.output_shape[-1])
+    elif finished == 0 and int(model.optimizer.iterations) > 0:
+        raise StepError("This network was trained before. Build and compile a new one, then train that.")
+    keras.utils.set_random_seed(settings.seed + finished)
+    tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
+    batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
+    try:
+        if finished < until:
+            with mixed_precision(model, bfloat16):
+                model.fit(
+                    batches.map(augment).prefetch(PREPARED),
+                    validation_data=load_batches(settings, "validation", batch_size=250),
+                    initial_epoch=finished,
+                    epochs=until,
+                    shuffle=False,  # the pipeline shuffles
+                    verbose=0,
+                    callbacks=[live, checkpoint],
+                )
+    except KeyboardInterrupt:
+        done = len(checkpoint.rows)
+        stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Run this cell again to go on."
+        raise TrainingStopped(stopped) from None
+    if len(checkpoint.rows) == settings.epochs:
+        files.write_rows(settings.history_path, checkpoint.rows)
+        files.write_rows(settings.progress_path, live.points)
+    return Training(checkpoint.rows[:until], _until(live.points, until * settings.train_count))
+
+
+def _until(points: list[dict[str, float]], images: int) -> list[dict[str, float]]:
+    """The points up to so many images."""
+    return [point for point in points if point["images"] <= images]
+
+
+def _last_epoch(settings: Settings, until: int | None) -> int:
+    """The number of the epoch after which training stops."""
+    if until is None:
+        return settings.epochs
+    if not isinstance(until, int) or isinstance(until, bool) or until < 0:
+        raise SettingsError(f"until: {until!r} must be an epoch from 0 to {settings.epochs}, or None for all.")
+    return min(until, settings.epochs)
+
+
+def _live_plot(settings: Settings) -> LivePlot:
+    steps = math.ceil(settings.train_count / settings.batch_size)
+    names = {"training": "train", "validation": "validation"}
+    probes = {name: first_captchas(settings, split, PROBE_SIZE) for name, split in names.items()}
+    every = max(20, settings.epochs * steps // LIVE_POINTS)
+    return LivePlot(probes, settings.batch_size, every, settings.train_count, settings.epochs)
+
+
+def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:
+    """Write model.keras with the style that it reads, and how its answers are to be taken: see `calibrate`."""
+    save_network(settings.model_path, model, settings.style, calibration)

@@ -1,0 +1,48 @@
+"""How the parameters change after each batch: the learning rate over time, and Muon."""
+
+import math
+
+from helpers.quiet_tensorflow import keras, tf
+from helpers.settings import Settings
+
+WEIGHT_DECAY = 0.004
+
+
+def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Up for the first tenth of all steps, then down to nearly nothing along a cosine.
+
+    After the "one cycle" of Smith and Topin 2017, arXiv:1708.07120.
+    """
+    steps = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
+    lowest, highest, warm_up = settings.learning_rate / 20, settings.learning_rate, max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        lowest, max(1, steps - warm_up), alpha=0.002, warmup_target=highest, warmup_steps=warm_up
+    )
+
+
+@keras.saving.register_keras_serializable(package="captcha")
+class Muon(keras.optimizers.Muon):
+    """Muon for convolutions, AdamW for all else.
+
+    AdamW scales each weight's step by itself. Muon takes a layer's weights as one matrix and makes
+    the step equally long in all of that matrix's directions, so that rare but useful ones are not
+    drowned. Keras applies it to dense layers, where it gained nothing here and costs time. A
+    convolution, [height, width, inputs, outputs], counts as the matrix [height * width * inputs, outputs].
+
+    Sources: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; its scale, which fits
+    AdamW's learning rates: Liu et al. 2025, arXiv:2502.16982.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) != 4
+
+    def _muon_update_step(self, gradient, variable, lr, m) -> None:
+        self.assign_add(m, gradient + m * (self.momentum - 1))
+        ahead = tf.reshape(gradient + self.momentum * m, [-1, gradient.shape[-1]])
+        step = self.lr_adjust(lr * self.zeropower_via_newtonschulz5(ahead, self.ns_steps))
+        self.assign_sub(variable, tf.reshape(step, gradient.shape))
+
+
+def one_cycle_muon(settings: Settings) -> Muon:
+    """Muon with one cycle of the learning rate over the whole training of `settings`."""
+    return Muon(learning_rate_schedule(settings), weight_decay=WEIGHT_DECAY, adam_weight_decay=WEIGHT_DECAY)

@@ -1,0 +1,357 @@
+"""The commands behind make: what is executed and why, what is stamped, and what is deleted."""
+
+import io
+import itertools
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from helpers import __main__ as command
+from helpers.settings import Settings, load_settings
+
+PUT = "import os, pathlib\nplace = pathlib.Path(os.environ['CAPTCHA_DATA_DIR'], 'default')\n"
+WRITE = PUT + "file = place / {!r}\nfile.parent.mkdir(parents=True, exist_ok=True)\nfile.write_text({})"
+LESSONS = {
+    "01_check_environment": "1 + 1",
+    "02_generate_captchas": WRITE.format("manifest.json", "os.environ.get('IMAGES', 'drawn')"),
+    "03_write_tfrecords": WRITE.format("records/manifest.json", "'records'"),
+    "04_train_alexnet": WRITE.format("model.keras", "'weights'"),
+    "05_read_captchas": PUT + "(place / 'model.keras').read_text()",
+    "solutions/03_write_tfrecords": PUT + "(place / 'manifest.json').read_text()",
+    "beyond/what_it_sees": PUT + "(place / 'model.keras').read_text()",
+    "beyond/carry_over": "from helpers.scores import proportion",
+}
+EXECUTIONS = itertools.count(1)  # so that no two leave the same outputs
+MADE = ["manifest.json", "records/manifest.json", "model.keras"]
+
+
+class Client:
+    """Executes cells without a kernel, which takes seconds to start."""
+
+    def __init__(self, notebook: nbformat.NotebookNode, **_: object) -> None:
+        self.notebook = notebook
+
+    def execute(self) -> None:
+        for cell in self.notebook.cells:
+            exec(cell.source, {})
+            cell.outputs = [nbformat.v4.new_output("stream", text=f"execution {next(EXECUTIONS)}")]
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Settings:
+    """A repository of tiny notebooks, all stale, and an empty data folder."""
+    for name, source in LESSONS.items():
+        write(tmp_path, name, source)
+    (tmp_path / "requirements.txt").write_text("numpy==2.0.0\n")
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "scores.py").write_text("def proportion(): return 1\n")
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "NotebookClient", Client)
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
+    return load_settings(profile="full")
+
+
+def write(root: Path, name: str, *sources: str) -> Path:
+    path = root / "notebooks" / f"{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources]), path)
+    return path
+
+
+def edit(settings: Settings, name: str, more: str) -> None:
+    """Add a line of code to a notebook, and leave its outputs and its stamp as they are."""
+    path = command.REPOSITORY / "notebooks" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += f"\n{more}"
+    nbformat.write(notebook, path)
+
+
+def executed(settings: Settings, capsys, **options: bool) -> list[str]:
+    """Runs `notebooks`; what it says, without the times."""
+    capsys.readouterr()
+    command.notebooks(settings, **options)
+    return [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  ")]
+
+
+def test_all_that_was_never_executed_is_executed_in_order(settings, capsys):
+    lines = executed(settings, capsys)
+    assert lines == [
+        "01_check_environment: it was never executed to its end",
+        *[f"{name}: it was never executed to its end" for name in list(LESSONS)[1:6]],
+        "beyond/carry_over: it was never executed to its end",
+        "beyond/what_it_sees: it was never executed to its end",
+        "0 of 8 notebooks were up to date.",
+    ]
+    assert executed(settings, capsys) == ["8 of 8 notebooks were up to date."]
+
+
+def test_only_what_is_stale_is_executed_and_the_reason_is_told(settings, capsys):
+    executed(settings, capsys)
+    (command.REPOSITORY / "helpers" / "scores.py").write_text("def proportion(): return 2\n")
+    edit(settings, "01_check_environment", "2 + 2")
+    assert executed(settings, capsys) == [
+        "01_check_environment: its cells changed",
+        "beyond/carry_over: helpers/scores.py changed",
+        "6 of 8 notebooks were up to date.",
+    ]
+
+
+def test_all_executes_what_is_up_to_date_too(settings, capsys):
+    executed(settings, capsys)
+    lines = executed(settings, capsys, everything=True)
+    assert lines == [*[f"{line.split(':')[0]}: all were asked for" for line in lines[:-1]], lines[-1]]
+    assert len(lines) == 9 and lines[-1].startswith("0 of 8")
+
+
+def test_many_reasons_are_counted(settings, capsys, monkeypatch):
+    executed(settings, capsys)
+    reasons = iter([["a changed", "b changed", "c changed", "d changed", "e changed"]])
+    monkeypatch.setattr(command, "outdated", lambda *_: next(reasons, []))
+    assert executed(settings, capsys)[0] == "01_check_environment: a changed, b changed, c changed and 2 more"
+
+
+def test_a_later_notebook_is_executed_only_where_what_it_reads_is_another(settings, capsys):
+    executed(settings, capsys)
+    edit(settings, "04_train_alexnet", "'the same network'")
+    assert executed(settings, capsys) == ["04_train_alexnet: its cells changed", "7 of 8 notebooks were up to date."]
+    edit(settings, "04_train_alexnet", "file.write_text('other weights')")
+    assert executed(settings, capsys) == [
+        "04_train_alexnet: its cells changed",
+        "05_read_captchas: model.keras changed",
+        "beyond/what_it_sees: model.keras changed",
+        "5 of 8 notebooks were up to date.",
+    ]
+
+
+def test_what_the_data_folder_lacks_is_made_without_touching_the_notebooks(settings, capsys):
+    executed(settings, capsys)
+    for name in MADE:
+        (settings.folder / name).unlink()
+    assert executed(settings, capsys) == ["8 of 8 notebooks were up to date."]
+    assert not any((settings.folder / name).exists() for name in MADE)
+    edit(settings, "beyond/what_it_sees", "1")
+    before = {path: path.read_bytes() for path in command.numbered_notebooks()}
+    assert executed(settings, capsys) == [
+        "02_generate_captchas fills the data folder",
+        "03_write_tfrecords fills the data folder",
+        "04_train_alexnet fills the data folder",
+        "beyond/what_it_sees: its cells changed",
+        "7 of 8 notebooks were up to date.",
+    ]
+    assert {path: path.read_bytes() for path in command.numbered_notebooks()} == before
+
+
+def test_only_what_is_lacking_is_filled(settings, capsys):
+    executed(settings, capsys)
+    (settings.folder / "model.keras").unlink()
+    edit(settings, "solutions/03_write_tfrecords", "1")
+    assert executed(settings, capsys)[0] == "solutions/03_write_tfrecords: its cells changed"
+    edit(settings, "05_read_captchas", "1")
+    assert executed(settings, capsys)[:2] == [
+        "04_train_alexnet fills the data folder",
+        "05_read_captchas: its cells changed",
+    ]
+
+
+def test_where_the_folder_is_filled_with_something_else_later_notebooks_follow(settings, capsys, monkeypatch):
+    executed(settings, capsys)
+    for name in MADE:
+        (settings.folder / name).unlink()
+    edit(settings, "03_write_tfrecords", "1")
+    monkeypatch.setenv("IMAGES", "drawn by another version")
+    assert executed(settings, capsys) == [
+        "02_generate_captchas fills the data folder",
+        "03_write_tfrecords: its cells changed, manifest.json changed",
+        "04_train_alexnet fills the data folder",  # for the next, which is stale only since then
+        "05_read_captchas: manifest.json changed",
+        "solutions/03_write_tfrecords: manifest.json changed",
+        "5 of 8 notebooks were up to date.",
+    ]
+
+
+def test_a_stale_notebook_that_fills_is_executed_in_place_once(settings, capsys):
+    executed(settings, capsys)
+    (settings.folder / "model.keras").unlink()
+    edit(settings, "04_train_alexnet", "1")
+    edit(settings, "05_read_captchas", "1")
+    assert executed(settings, capsys)[:2] == [
+        "04_train_alexnet: its cells changed",
+        "05_read_captchas: its cells changed",
+    ]
+
+
+def test_a_failing_notebook_keeps_new_outputs_and_loses_its_stamp(settings, capsys):
+    executed(settings, capsys)
+    path = write(command.REPOSITORY, "01_check_environment", "1", "1 / 0")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata[command.STAMP] = {"profile": "full"}
+    nbformat.write(notebook, path)
+    with pytest.raises(ZeroDivisionError):
+        command.execute(path, path, settings)
+    after = nbformat.read(path, as_version=4)
+    assert command.STAMP not in after.metadata
+    assert after.cells[0].outputs[0].text.startswith("execution")
+    assert command.outdated(path, settings) == ["it was never executed to its end"]
+
+
+def test_the_stamp_is_of_what_was_there_when_execution_began(settings, tmp_path):
+    helper = tmp_path / "helpers" / "scores.py"
+    source = f"import pathlib, helpers.scores\npathlib.Path({str(helper)!r}).write_text('X = 1')"
+    path = write(tmp_path, "beyond/carry_over", source)
+    command.execute(path, path, settings)
+    assert command.outdated(path, settings) == ["helpers/scores.py changed"]
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """What `main` sets is taken back after the test."""
+    for name in ("CAPTCHA_UNATTENDED", "CAPTCHA_PROFILE", "CAPTCHA_DATA_DIR", "JPY_SESSION_NAME"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+
+def test_the_kernels_know_that_no_person_sits_there(settings, environment, monkeypatch, capsys):
+    source = (
+        "import os\n[os.environ.get(name) for name in ('CAPTCHA_UNATTENDED', 'JPY_SESSION_NAME', 'CAPTCHA_PROFILE')]"
+    )
+    path = write(command.REPOSITORY, "01_check_environment", source)
+    monkeypatch.setattr(command, "NotebookClient", NotebookClient)
+    monkeypatch.setattr(command, "numbered_notebooks", lambda: [path])
+    monkeypatch.setattr(command, "solution_notebooks", list)
+    monkeypatch.setattr(command, "further_notebooks", list)
+    monkeypatch.setenv("JPY_SESSION_NAME", "lab")
+    monkeypatch.setenv("CAPTCHA_PROFILE", "full")
+    assert command.main(["notebooks"]) == 0
+    after = nbformat.read(path, as_version=4)
+    assert after.cells[0].outputs[0].data["text/plain"] == "['1', None, 'full']"
+    assert after.metadata[command.STAMP]["profile"] == "full"
+
+
+@pytest.mark.parametrize(("arguments", "everything"), [(["notebooks"], False), (["notebooks", "--all"], True)])
+def test_all_is_passed_on(environment, monkeypatch, arguments, everything):
+    called = []
+    monkeypatch.setattr(command, "notebooks", lambda settings, everything: called.append(everything))
+    assert command.main(arguments) == 0
+    assert called == [everything]
+
+
+def test_run_leaves_copies_and_tells_the_accuracy(settings, environment, monkeypatch, capsys):
+    numbers = {"accuracy": 0.99, "accuracy_low": 0.98, "accuracy_high": 0.995, "right": 990}
+    metrics = {"test_count": 1000, **{f"captcha{'s' * (key == 'right')}_{key}": n for key, n in numbers.items()}}
+    monkeypatch.setenv("CAPTCHA_PROFILE", "full")
+    settings.folder.mkdir(parents=True)
+    settings.metrics_path.write_text(json.dumps(metrics))
+    before = [path.read_bytes() for path in command.numbered_notebooks()]
+    assert command.main(["run"]) == 0
+    assert "whole-captcha accuracy 99.0 % (990 of 1,000; 95 % interval 98.0–99.5)" in capsys.readouterr().out
+    assert [path.read_bytes() for path in command.numbered_notebooks()] == before
+    copies = sorted((settings.folder / "notebooks").iterdir())
+    assert [path.stem for path in copies] == [name for name in LESSONS if "/" not in name]
+    assert nbformat.read(copies[0], as_version=4).cells[0].outputs[0].text.startswith("execution")
+
+
+@pytest.mark.parametrize("profile", ["slow", "full"])
+def test_an_error_of_ours_is_one_sentence(settings, environment, monkeypatch, capsys, profile):
+    monkeypatch.setenv("CAPTCHA_PROFILE", profile)
+    assert command.main(["run"]) == 1  # an unknown profile, or notebooks that leave no metrics.json
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "Traceback" not in said
+    assert {"slow": "There is no profile 'slow'.", "full": "metrics.json does not exist yet."}[profile] in said
+
+
+def experiment(folder: Path) -> Path:
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "0.png").write_bytes(b"0" * 2_000_000)
+    (folder / "experiment.json").write_text("{}")
+    return folder
+
+
+def cleaned(settings: Settings, monkeypatch, capsys, answer: str = "y") -> str:
+    """Runs `clean` with an answer; what it says."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    command.clean(settings)
+    return capsys.readouterr().out
+
+
+def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypatch, capsys, tmp_path):
+    data = settings.data_dir
+    outside = experiment(tmp_path / "outside")
+    for made in (experiment(data / "default"), experiment(data / "quick" / "default")):
+        (made / "link").symlink_to(outside)
+        (made.parent / "choice.json").write_text("{}")
+        (made.parent / "tries.json").write_text("{}")
+    (data / "notes.txt").write_text("mine")
+    (data / "photographs").mkdir()
+    (data / "broken" / "images").mkdir(parents=True)
+    (data / "broken" / "experiment.json").write_text("{")
+    (data / "linked").symlink_to(outside)
+    said = cleaned(settings, monkeypatch, capsys)
+    assert sorted(path.name for path in data.iterdir()) == ["broken", "linked", "notes.txt", "photographs"]
+    assert (outside / "images" / "0.png").exists()
+    assert "data/default: 2 files, 2.0 MB" in said or "data/default: 3 files, 2.0 MB" in said
+    for kept in ("notes.txt stays: the project did not make it", "linked stays: it is a link"):
+        assert f"data/{kept}" in said
+    for kept in ("broken", "photographs"):
+        assert f"data/{kept} stays: it has no experiment.json that can be read" in said
+
+
+def test_clean_keeps_a_quick_folder_in_which_something_stays(settings, monkeypatch, capsys):
+    experiment(settings.data_dir / "quick" / "default")
+    (settings.data_dir / "quick" / "mine.txt").write_text("mine")
+    said = cleaned(settings, monkeypatch, capsys)
+    assert "quick/mine.txt stays: the project did not make it" in said
+    assert [path.name for path in (settings.data_dir / "quick").iterdir()] == ["mine.txt"]
+
+
+def test_clean_does_not_look_into_a_linked_quick_folder(settings, monkeypatch, capsys, tmp_path):
+    outside = experiment(tmp_path / "outside" / "default")
+    settings.data_dir.mkdir()
+    (settings.data_dir / "quick").symlink_to(outside.parent)
+    assert "data/quick stays: it is a link" in cleaned(settings, monkeypatch, capsys)
+    assert (outside / "experiment.json").exists()
+    assert (settings.data_dir / "quick").is_symlink()
+
+
+@pytest.mark.parametrize("answer", ["", "n", "what?"])
+def test_clean_asks_first(settings, monkeypatch, capsys, answer):
+    made = experiment(settings.data_dir / "default")
+    assert "Nothing was deleted." in cleaned(settings, monkeypatch, capsys, answer)
+    assert (made / "experiment.json").exists()
+
+
+def test_clean_has_nothing_to_do(settings, monkeypatch, capsys):
+    assert cleaned(settings, monkeypatch, capsys) == "There is nothing to delete.\n"
+    settings.data_dir.mkdir()
+    (settings.data_dir / "mine").mkdir()
+    assert cleaned(settings, monkeypatch, capsys).endswith("There is nothing to delete.\n")
+    assert (settings.data_dir / "mine").exists()
+
+
+def test_clean_tells_what_it_cannot_read_or_delete(settings, monkeypatch, capsys):
+    data = settings.data_dir
+    experiment(data / "default")
+    experiment(data / "held")
+    experiment(data / "quick" / "default")
+    real_list, real_remove = Path.iterdir, shutil.rmtree
+    denied = PermissionError(13, "Permission denied")
+
+    def iterdir(path):
+        if path.name == "quick":
+            raise denied
+        return real_list(path)
+
+    def rmtree(path):
+        if path.name == "held":
+            raise denied
+        real_remove(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    said = cleaned(settings, monkeypatch, capsys)
+    assert "data/quick stays: it cannot be read (Permission denied)" in said
+    assert "data/held stays: it cannot be deleted (Permission denied)" in said
+    assert not (data / "default").exists() and (data / "held").exists() and (data / "quick").exists()
