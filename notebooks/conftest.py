@@ -9,3 +9,4 @@ folder = tempfile.mkdtemp(prefix="captcha-notebooks-")
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 os.environ["CAPTCHA_DATA_DIR"] = folder
 os.environ["CAPTCHA_PROFILE"] = "quick"
+os.environ["CAPTCHA_UNATTENDED"] = "1"  # no person sits here
