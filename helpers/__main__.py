@@ -25,16 +25,20 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 
-from helpers.errors import StepError, TutorialError
+from helpers.errors import TutorialError
 from helpers.files import read_json, short, written_whole
 from helpers.files.stamps import REPOSITORY, changes, stamp
 from helpers.scores import Proportion
-from helpers.settings import Settings, load_settings
+from helpers.settings import Settings, check_experiment_name, load_settings
 
 STAMP = "captcha_notebooks"
 SLOW = 5.0  # seconds; such a cell gets a line of its own
 CELL_TIMEOUT = 3600  # seconds
 KEPT = ("choice.json", "tries.json")  # what the project keeps beside the experiments
+PARTS = re.compile(  # of an experiment
+    r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|model\.keras|history\.csv|"
+    r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"
+)
 READS = {  # what a notebook reads of what notebooks before it made
     "03_write_tfrecords": ["manifest.json"],
     "04_train_alexnet": ["records/manifest.json"],
@@ -198,18 +202,31 @@ def sort_out(folder: Path) -> dict[Path, str]:
         try:
             if path.is_symlink():
                 found[path] = "it is a link"
-            elif path.is_dir() and path.name == "quick":
+            elif path.is_dir() and path.name == "quick" and folder.name != "quick":
                 found |= sort_out(path)
             elif path.is_dir():
-                read_json(path / "experiment.json", made_by="notebook 02_generate_captchas")
-                found[path] = ""
+                found |= sort_out_experiment(path)
             else:
                 found[path] = "" if path.name in KEPT else "the project did not make it"
         except OSError as reason:
             found[path] = f"it cannot be read ({reason.strerror})"
-        except StepError:
-            found[path] = "it has no experiment.json that can be read"
     return found
+
+
+def sort_out_experiment(folder: Path) -> dict[Path, str]:
+    """The parts of an experiment, and what somebody put beside them; or why the folder is none."""
+    try:
+        known = read_json(folder / "experiment.json", made_by="notebook 02_generate_captchas").keys()
+        check_experiment_name(folder.name)
+    except TutorialError:
+        known = set()
+    if not {"style", "seed", "train_count"} <= known:
+        return {folder: "it has no experiment.json that describes an experiment"}
+    foreign = {
+        path: "the project did not make it" for path in sorted(folder.iterdir()) if not PARTS.fullmatch(path.name)
+    }
+    own = [path for path in sorted(folder.iterdir()) if path not in foreign]
+    return {**foreign, **dict.fromkeys(own, "")} if foreign else {folder: ""}
 
 
 def size(path: Path) -> str:
@@ -232,14 +249,16 @@ def clean(settings: Settings) -> None:
     if sys.stdin.readline().strip().lower() != "y":
         print("Nothing was deleted.")
         return
+    left = len(going)
     for path in going:
         try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            left -= 1
         except OSError as reason:
             print(f"{short(path)} stays: it cannot be deleted ({reason.strerror})")
     with contextlib.suppress(OSError):  # it is not there, is a link, or something stays in it
         (folder / "quick").rmdir()
-    print("Deleted.")
+    print("Deleted." if not left else f"Deleted, but for {left} of {len(going)}.")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ works only before TensorFlow is imported: import `keras` and `tf` from here, now
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -35,7 +36,7 @@ def quiet_start() -> Iterator[None]:
 
 def check_keras(version: str, backend: str) -> None:
     """Refuse a Keras that is too old for these notebooks, or that does not compute with TensorFlow."""
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_KERAS:
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_KERAS:
         wanted = ".".join(map(str, OLDEST_KERAS))
         raise TutorialError(f"Keras {wanted} or newer is needed, this is Keras {version}. {PUT_RIGHT}")
     if backend != "tensorflow":
@@ -61,19 +62,24 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever keras.json says
 quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
+HALF = "helpers.quiet_tensorflow, half imported"  # kept among the modules, since this one is forgotten if it fails
+INTERRUPTED = (
+    "An earlier import of TensorFlow was interrupted or failed. Restart the kernel, then run the first cell again."
+)
+if HALF in sys.modules:
+    raise TutorialError(INTERRUPTED)
 try:
     with quiet_start() if quiet else nullcontext():
         import keras
         import tensorflow as tf
 
         tf.constant(0)  # its devices report themselves at the first operation
-except ModuleNotFoundError as reason:
+except ImportError as reason:
+    sys.modules[HALF] = os
     raise TutorialError(f"TensorFlow cannot be imported: {reason}. {PUT_RIGHT}") from None
-except Exception as reason:  # such as what is left of an import that was interrupted
-    raise TutorialError(
-        f"TensorFlow was not imported whole ({type(reason).__name__}: {reason}). "
-        "Was an earlier import interrupted? Restart the kernel, then run the first cell again."
-    ) from None
+except BaseException:  # also an interruption by hand
+    sys.modules[HALF] = os
+    raise
 check_keras(keras.__version__, keras.backend.backend())
 
 __all__ = ["check_keras", "isa_limit", "keras", "quiet_start", "tf", "uses_onednn"]

@@ -27,7 +27,7 @@ from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.records import write_records
 from helpers.network.alexnet import build_alexnet
-from helpers.quiet_tensorflow import keras
+from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
 from helpers.settings import Settings, load_settings
 from helpers.training.evaluation import score_test
@@ -104,6 +104,15 @@ def drawn(shared_drawn, tmp_path) -> Settings:
 def recorded(shared_recorded, tmp_path) -> Settings:
     """A copy of an experiment as notebook 3 leaves it, in shards of 50 records."""
     return copy_experiment(shared_recorded, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def possible_bfloat16() -> None:
+    """Skips where TensorFlow cannot multiply 16-bit numbers at all, as oneDNN on processors with AVX2 alone."""
+    try:
+        tf.nn.conv2d(tf.ones((1, 4, 4, 1), tf.bfloat16), tf.ones((3, 3, 1, 1), tf.bfloat16), 1, "SAME")
+    except tf.errors.OpError:
+        pytest.skip("no 16-bit convolutions here")
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,12 @@ def test_slices_that_lie_close_together_lose_no_captcha(values, slices):
     assert sum(s.count for s in found.values()) == len(values)
 
 
+def test_captchas_without_a_number_are_a_slice_of_their_own():
+    found = sliced(np.array([1.0, 2.0, np.nan, np.inf]), np.array([True, False, True, False]))
+    assert {name: (s.right, s.count) for name, s in found.items()} == {"1": (1, 1), "2": (0, 1), "unknown": (1, 2)}
+    assert list(sliced(np.array([np.nan]), np.array([True]))) == ["unknown"]
+
+
 def test_the_map_of_a_network_that_looks_at_one_column():
     image = np.full((40, 80), 250, np.uint8)
     image[:, 33] = 0  # the column it looks at

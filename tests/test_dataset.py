@@ -352,6 +352,11 @@ def test_a_split_without_texts_is_refused_and_not_waited_for(style):
                 draw_text(style, split, 1)
 
 
+def test_a_misspelled_split_is_refused_and_not_waited_for():
+    with pytest.raises(SettingsError, match="no split 'val'"):
+        draw_text(CaptchaStyle(), "val", 1)
+
+
 def test_a_style_of_few_texts_needs_some_in_each_split(monkeypatch):
     style = CaptchaStyle(alphabet="0123456789", length=2)
     check_texts(style)

@@ -94,6 +94,9 @@ def test_a_score_belongs_to_the_network_on_disk(finished, tmp_path, tiny):
     save_model(tiny(copy.style), copy)
     with pytest.raises(StepError, match=r"model\.keras holds another network .*Run save_model"):
         score_test(model, copy, training)
+    save_model(model, copy)
+    with pytest.raises(StepError, match="another network"):  # the same weights, but other answers
+        score_test(keras.Model(model.input, -1.0 * model.output), copy, training)
     copy.model_path.unlink()
     with pytest.raises(StepError, match="no trained network"):
         score_test(model, copy, training)

@@ -73,7 +73,7 @@ def lowered(model):
     return [layer.name for layer in model.layers if layer.compute_dtype == "bfloat16"]
 
 
-def test_only_convolutions_after_the_first_are_lowered_and_only_in_the_block(model):
+def test_only_convolutions_after_the_first_are_lowered_and_only_in_the_block(possible_bfloat16, model):
     with mixed_precision(model, wanted=True):
         assert lowered(model) == ["conv2", "conv3", "conv4", "conv5"]
         assert {weights.dtype for weights in model.weights} == {"float32"}
@@ -81,7 +81,7 @@ def test_only_convolutions_after_the_first_are_lowered_and_only_in_the_block(mod
     assert lowered(model) == []
 
 
-def test_what_is_predicted_in_the_block_is_rounded_and_what_follows_is_not(model):
+def test_what_is_predicted_in_the_block_is_rounded_and_what_follows_is_not(possible_bfloat16, model):
     exact = model.predict(IMAGES, verbose=0)
     with mixed_precision(model, wanted=True):
         rounded = model.predict(IMAGES, verbose=0)

@@ -2,11 +2,11 @@
 
 import csv
 import dataclasses
-import datetime
 import functools
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -212,7 +212,9 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(LivePlot, "on_train_batch_end", interrupt)
-        with pytest.raises(TrainingStopped, match=r"in epoch 2; 1 finished epochs are kept\. Run this cell again"):
+        with pytest.raises(
+            TrainingStopped, match=r"in epoch 2; 1 finished epochs are kept\. Build and compile .* goes on"
+        ):
             train(fresh(recorded), recorded)
     kept = state(recorded)
     assert [row["epoch"] for row in kept["rows"]] == [1]
@@ -248,11 +250,13 @@ def test_a_finished_training_is_remembered_and_says_so(finished, fresh, tmp_path
         patch.setattr(keras.Model, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
         model = fresh(settings)
         assert train(model, settings).rows == finished[1].rows  # also after save_model
-        said = f"trained before, on {datetime.date.today()}; pass again=True to train anew"
-        assert said in capsys.readouterr().out
+        said = r"trained before, on \d{4}-\d\d-\d\d; pass again=True to train anew\n"
+        assert re.fullmatch(said, capsys.readouterr().out)
         assert all(map(np.array_equal, model.get_weights(), saved))
         assert train(model, settings) == finished[1]  # the same cell run again
+        capsys.readouterr()
         first = train(fresh(settings), settings, until=1)
+        assert "(the network has the weights of epoch 2)" in capsys.readouterr().out
         assert [row["epoch"] for row in first.rows] == [1]
         assert first.points[-1]["images"] == 200
         other = dataclasses.replace(settings, learning_rate=0.01)
@@ -272,6 +276,46 @@ def test_what_was_remembered_is_written_again_where_it_is_missing(finished, fres
     settings.history_path.unlink()
     train(fresh(settings), settings)
     assert read_rows(settings.history_path) == finished[1].rows
+
+
+def test_half_a_training_is_remembered_too(recorded, fresh, capsys):
+    train(fresh(recorded), recorded, until=1)
+    assert "trained before" not in capsys.readouterr().out
+    assert len(train(fresh(recorded), recorded, until=1).rows) == 1
+    assert "trained before, on" in capsys.readouterr().out
+    untouched = fresh(recorded)
+    before = untouched.get_weights()
+    assert train(untouched, recorded, until=0).rows == []
+    assert all(map(np.array_equal, untouched.get_weights(), before))
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(recorded, fresh):
+    train(fresh(recorded), recorded, until=1)
+    (weights,) = recorded.checkpoint_folder.glob("*.h5")
+    for damage in (lambda: weights.write_bytes(weights.read_bytes()[:500]), weights.unlink):
+        damage()
+        with pytest.raises(StepError, match=rf"checkpoint/{weights.name} cannot be read .*Delete the folder"):
+            train(fresh(recorded), recorded)
+
+
+def test_a_failing_disk_does_not_mix_two_recipes(recorded, fresh, monkeypatch):
+    first = fresh(recorded)
+    train(first, recorded, until=1)
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(files, "write_json", full_disk)
+        train(fresh(recorded), recorded, until=1, augment=lambda images, labels: (255 - images, labels))
+    again = fresh(recorded)
+    train(again, recorded, until=1)
+    assert all(map(np.array_equal, again.get_weights(), first.get_weights()))
+
+
+def test_an_uncompiled_network_is_told(recorded, tiny):
+    with pytest.raises(StepError, match="compile_model"):
+        train(tiny(recorded.style), recorded)
 
 
 def test_nothing_is_trained_until_epoch_0_and_no_other_number_is_taken_for_all(recorded, fresh):
@@ -444,7 +488,9 @@ def test_each_training_batch_is_changed_and_no_other(recorded, fresh):
 
 
 @pytest.mark.parametrize(("bfloat16", "policy"), [(True, "bfloat16"), (False, "float32")])
-def test_only_fitting_multiplies_16_bit_numbers(recorded, fresh, monkeypatch, bfloat16, policy):
+def test_only_fitting_multiplies_16_bit_numbers(recorded, fresh, monkeypatch, request, bfloat16, policy):
+    if bfloat16:
+        request.getfixturevalue("possible_bfloat16")
     model, seen, fit = fresh(recorded), [], keras.Model.fit
 
     def remember(network, *arguments, **options):

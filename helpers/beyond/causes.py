@@ -14,7 +14,11 @@ def sliced(values: np.ndarray, right: np.ndarray, slices: int = 5) -> dict[str, 
         values: a number for each captcha, such as its contrast, [captchas].
         right: whether each was read right, bool [captchas].
     """
-    values = np.asarray(values)
+    values, right = np.asarray(values, float), np.asarray(right)
+    known = np.isfinite(values)
+    if not known.all():  # captchas without a number are a slice of their own
+        rest = sliced(values[known], right[known], slices) if known.any() else {}
+        return {**rest, "unknown": proportion(int(right[~known].sum()), int((~known).sum()))}
     distinct = np.unique(values)
     if len(distinct) <= slices:
         groups = dict(zip(_written(distinct), (values == value for value in distinct), strict=True))

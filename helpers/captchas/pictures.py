@@ -82,14 +82,14 @@ def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
         return picture
     values = np.asarray(picture, dtype=np.float64)
     lowest, highest = values.min(), values.max()
-    fractions = picture.mode == "F" and highest <= 1
+    fractions = picture.mode == "F" and highest <= 1.001  # resizing may round beyond 1
     scale = 255 if fractions else 1 / 257 if highest > 255 else 1
     if not 0 <= lowest <= highest <= 65535 or 0 < scale * (highest - lowest) < 8:
         raise ImageError(
             f"{short(Path(name))} has values from {lowest:g} to {highest:g}, which do not tell black from white. "
             "Give values from 0 to 1 (fractions), to 255 or to 65535."
         )
-    return Image.fromarray((scale * values).round().astype(np.uint8))
+    return Image.fromarray((scale * values).round().clip(0, 255).astype(np.uint8))
 
 
 def to_grey(image: Image.Image) -> np.ndarray:

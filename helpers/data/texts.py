@@ -27,6 +27,8 @@ def derive_seed(*parts: object) -> int:
 
 def draw_text(style: CaptchaStyle, split: str, seed: int) -> str:
     """A random text of `style` that belongs to `split`; SettingsError if there is none."""
+    if split not in SPLITS:
+        raise SettingsError(f"There is no split '{split}'. There are: {', '.join(SPLITS)}.")
     counts = count_texts(style.alphabet, style.length)
     if counts and not counts[split]:
         raise SettingsError(_too_few(counts))

@@ -84,7 +84,9 @@ def check_machine(settings: Settings) -> Checklist:
     """Cores, memory, GPU, quick kernels, 16-bit numbers, fonts, and a data folder that can be written."""
     memory, gpus = psutil.virtual_memory().total / GIB, tf.config.list_physical_devices("GPU")
     little = "Training needs about 2 GiB. Close other programs, or use a larger machine"
-    slow = "Training takes up to twice as long. Unset TF_ENABLE_ONEDNN_OPTS, then restart the kernel"
+    slow = (
+        "Training may take twice as long. Unset TF_ENABLE_ONEDNN_OPTS, restart the kernel, and run this notebook first"
+    )
     return Checklist(
         [
             Check("cores", True, f"{os.cpu_count() or 1}"),

@@ -26,9 +26,11 @@ def list_experiments(settings: Settings) -> list[Experiment]:
     """All trained and tested experiments beside this one, best first."""
     found = []
     for path in sorted(settings.folder.parent.glob("*/metrics.json")):
+        if not (path.parent / "experiment.json").is_file():
+            continue  # a folder of somebody else's
         metrics = files.read_json(path, made_by="notebook 04_train_alexnet")
         other = open_experiment(path.parent.name, settings.profile, data_dir=settings.data_dir)
-        points = files.read_rows(other.progress_path)
+        points = files.read_rows(other.progress_path) if other.progress_path.is_file() else []
         everything = (file for file in other.folder.rglob("*") if file.is_file())
         found.append(
             Experiment(

@@ -132,4 +132,7 @@ class Explorer(widgets.VBox):
         self.style = Explorer.last_used = self.drawn
         code = html.escape(self.style.to_python())
         self.line.value = f"<p><code>STYLE = {code}</code></p><p>Now give EXPERIMENT a new name below, and run on.</p>"
-        keep_style(self.style)
+        try:
+            keep_style(self.style)
+        except OSError as reason:
+            self.line.value += f"<p><b>It is not kept for the next kernel:</b> {html.escape(str(reason))}</p>"

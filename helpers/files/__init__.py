@@ -131,9 +131,9 @@ def short(path: Path) -> str:
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
     """Hold a lock on `folder`, which ends with the process; StepError if another holds it, or the disk has none."""
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise StepError(

@@ -118,8 +118,9 @@ def canonical(node: Any) -> str:
     if isinstance(node, ast.Constant) or not isinstance(node, ast.AST):
         return ascii(node.value if isinstance(node, ast.Constant) else node)
     fields = dict(ast.iter_fields(node))
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = node.body[1:]
+    if isinstance(node, DOCUMENTED):  # texts that stand alone explain what stands above them
+        fields["body"] = [part for part in node.body if not isinstance(getattr(part, "value", None), ast.Constant)
+                          or not isinstance(part, ast.Expr)]  # fmt: skip
     elif isinstance(node, ast.JoinedStr):  # Python 3.12.1 ends some of them with an empty text
         fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
     kept = [f"{name}={canonical(value)}" for name, value in fields.items() if value is not None and value != []]

@@ -54,7 +54,8 @@ def curves(
     styles = series_styles(len(drawn), ordered, colors)
     for (name, points), style in zip(drawn.items(), styles, strict=True):
         style["linestyle"] = "--" if name in dashed else style["linestyle"] if joined else "none"
-        _draw(ax, name, points, style, _lowest(ax, drawn), "" if names == "ends" else write)
+        lowest = [_lowest(scale, drawn, first) for scale, first in ((ax.get_xscale(), True), (ax.get_yscale(), False))]
+        _draw(ax, name, points, style, lowest, "" if names == "ends" else write)
     for (name, where), dots in zip((references or {}).items(), cycle(DOTS), strict=False):
         look = {"linestyle": dots, "color": GREY, "zorder": 1.9, "label": name}
         _ = ax.axhline(where, **look) if np.isscalar(where) else ax.plot(*where, **look)
@@ -76,14 +77,17 @@ def curves(
     return ax
 
 
-def _lowest(ax: Axes, drawn: Mapping[str, Sequence[np.ndarray]]) -> float:
+def _lowest(scale: str, drawn: Mapping[str, Sequence[np.ndarray]], across: bool) -> float:
     """Where 0 is drawn on a logarithmic axis: at half of the smallest number that it can show."""
-    values = np.concatenate([column for _, *rest in drawn.values() for column in rest])
-    return 0.5 * min(values[values > 0], default=1.0) if ax.get_yscale() == "log" else -np.inf
+    columns = [column for points in drawn.values() for column in (points[:1] if across else points[1:])]
+    values = np.concatenate(columns)
+    return 0.5 * min(values[values > 0], default=1.0) if scale == "log" else -np.inf
 
 
-def _draw(ax: Axes, name: str, points: list[np.ndarray], style: Mapping[str, Any], lowest: float, write: str) -> None:
-    x, y, *bounds = points[0], *(np.maximum(column, lowest) for column in points[1:])
+def _draw(
+    ax: Axes, name: str, points: list[np.ndarray], style: Mapping[str, Any], lowest: Sequence[float], write: str
+) -> None:
+    x, y, *bounds = np.maximum(points[0], lowest[0]), *(np.maximum(column, lowest[1]) for column in points[1:])
     marker = style["marker"] if len(x) <= MOST_MARKED or style["linestyle"] == "none" else ""
     errors = [abs(y - bound) for bound in bounds] or None
     ax.errorbar(x, y, errors, label=name, marker=marker, markersize=4, capsize=3,

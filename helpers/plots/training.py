@@ -66,7 +66,8 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     ax.set_title(title, fontsize=10)
     ax.set(xlim=(0, total), ylim=(-2, 106), ylabel=f"read right,\nof {probe_size} captchas [%]")
     ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
-    highest = max(point[f"{split} loss"] for point in points for split in ("training", "validation"))
+    losses = [point[f"{split} loss"] for point in points for split in ("training", "validation")]
+    highest = max(filter(math.isfinite, losses), default=0.0)
     below.set(ylim=(0, max(1.35 * math.log(classes), 1.05 * highest)), ylabel="loss\n[nats per digit]")
     below.set_xlabel("training images seen; the bar at the top is the progress")
     return fig

@@ -4,7 +4,6 @@ The last one stays. By the fingerprint of its recipe a finished training is know
 """
 
 import datetime
-import json
 import re
 import time
 from pathlib import Path
@@ -24,25 +23,14 @@ FORMAT = 2  # of state.json; 1, which named none, did not tell one optimizer or 
 
 def fingerprint(model: keras.Model, settings: Settings, augment: Any, bfloat16: bool | None = None) -> str:
     """A digest of the recipe of a training: all that it depends on. `augment` and `bfloat16` as `train` takes them."""
+    name = re.sub(r"^(functional|sequential)_\d+$", r"\1", model.name)  # of a warm start, it tells from what
     recipe = {
         "images": image_manifest(settings)["images_digest"],
-        "network": _network(model),
-        "augment": described(augment),
-        "optimizer": described([model.optimizer, getattr(model.optimizer, "_learning_rate", None)]),
-        "loss": described(model.loss),
+        "network": [name, described([type(model), model, [type(layer) for layer in model.layers], *model.layers])],
+        "learning": described([augment, model.optimizer, model.loss]),
         "training": [settings.epochs, settings.batch_size, settings.learning_rate, settings.seed, bfloat16],
     }
     return files.text_digest(files.to_json(recipe))
-
-
-def _network(model: keras.Model) -> list[Any]:
-    """Layers and how they are joined. The numbers that Keras counts in one kernel (conv2d_7) do not matter."""
-    text = json.dumps({**json.loads(model.to_json()), "compile_config": None}, sort_keys=True)
-    text = text.replace(json.dumps(model.name), '"model"')
-    for index, layer in enumerate(model.layers):
-        text = text.replace(json.dumps(layer.name), f'"layer {index}"')
-    name = re.sub(r"^(functional|sequential)_\d+$", r"\1", model.name)  # of a warm start, it tells from what
-    return [name, text, [described(type(layer)) for layer in model.layers]]
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -68,7 +56,13 @@ class Checkpoint(keras.callbacks.Callback):
         if state["fingerprint"] != self.fingerprint:
             return 0
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.folder / state["weights"])
+        try:
+            model.load_weights(self.folder / state["weights"])
+        except (OSError, ValueError, KeyError) as reason:
+            raise StepError(
+                f"{short(self.folder / state['weights'])} cannot be read ({type(reason).__name__}). "
+                f"Delete the folder {short(self.folder)}, then run this cell again: it trains anew."
+            ) from None
         self.rows, self.date = state["rows"], state["date"]
         self.live.points[:], self.live.images = state["points"], state["images"]
         return len(self.rows)
@@ -79,7 +73,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **logs})
-        weights = f"epoch-{epoch + 1:03d}.weights.h5"
+        weights = f"epoch-{epoch + 1:03d}-{self.fingerprint[:12]}.weights.h5"  # another recipe's stay whole
         with files.written_whole(self.folder / weights) as temporary:
             self.model.save_weights(temporary)
         state = {

@@ -13,7 +13,7 @@ from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
 from helpers.settings import Settings
 from helpers.training.augmentation import Augment, unchanged
-from helpers.training.fit import Training
+from helpers.training.fit import Training, first_captchas
 
 
 def read_split(
@@ -57,8 +57,9 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     Call it once, at the end: whoever chooses by the test split no longer has one. StepError if `model` is
     not the network in model.keras: then the score would stand beside another network.
     """
-    saved, own = load_network(settings.model_path).model.get_weights(), model.get_weights()
-    if len(saved) != len(own) or not all(map(np.array_equal, saved, own)):
+    saved, images = load_network(settings.model_path).model, first_captchas(settings, "test", 32)[0]
+    pairs = zip([*saved.get_weights(), saved(images)], [*model.get_weights(), model(images)], strict=False)
+    if len(saved.weights) != len(model.weights) or not all(np.allclose(*pair, equal_nan=True) for pair in pairs):
         raise StepError(
             f"{short(settings.model_path)} holds another network than the one to be scored. "
             "Run save_model(model, settings, calibration) first."

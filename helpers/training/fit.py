@@ -79,11 +79,15 @@ def train(
         again: train anew, whatever was trained before.
     """
     until = _last_epoch(settings, until)
+    if not model.compiled:
+        raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")
     live = _live_plot(settings)
     checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
-    finished = 0 if again else checkpoint.restore(model)
-    if finished == settings.epochs:
+    finished = 0 if again or until == 0 else checkpoint.restore(model)
+    if finished and finished >= until:
         print(f"trained before, on {checkpoint.date}; pass again=True to train anew")
+        if finished > until:
+            print(f"(the network has the weights of epoch {finished})")
         live.draw(_until(live.points, until * settings.train_count), model.output_shape[-1])
     elif finished == 0 and int(model.optimizer.iterations) > 0:
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
@@ -104,7 +108,8 @@ def train(
                 )
     except KeyboardInterrupt:
         done = len(checkpoint.rows)
-        stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Run this cell again to go on."
+        stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Build and compile the network again, "
+        stopped += "and call train without again=True: it goes on." if done else "then train it: it begins anew."
         raise TrainingStopped(stopped) from None
     if len(checkpoint.rows) == settings.epochs:
         files.write_rows(settings.history_path, checkpoint.rows)

@@ -25,7 +25,7 @@ def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
     """
     if not (uses_onednn() and cpu_info.is_file() and any(name in isa_limit() for name in WITH_BFLOAT16)):
         return False
-    lines = cpu_info.read_text(encoding="utf-8").splitlines()
+    lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
     flags = next((line for line in lines if line.startswith("flags")), "")
     return not INSTRUCTIONS.isdisjoint(flags.split())
 
