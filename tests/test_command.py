@@ -266,7 +266,7 @@ def test_an_error_of_ours_is_one_sentence(settings, environment, monkeypatch, ca
 def experiment(folder: Path) -> Path:
     (folder / "images").mkdir(parents=True)
     (folder / "images" / "0.png").write_bytes(b"0" * 2_000_000)
-    (folder / "experiment.json").write_text("{}")
+    (folder / "experiment.json").write_text('{"style": {}, "seed": 1, "train_count": 1}')
     return folder
 
 
@@ -281,7 +281,7 @@ def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypa
     data = settings.data_dir
     outside = experiment(tmp_path / "outside")
     for made in (experiment(data / "default"), experiment(data / "quick" / "default")):
-        (made / "link").symlink_to(outside)
+        (made / "images" / "link").symlink_to(outside)
         (made.parent / "choice.json").write_text("{}")
         (made.parent / "tries.json").write_text("{}")
     (data / "notes.txt").write_text("mine")
@@ -296,7 +296,22 @@ def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypa
     for kept in ("notes.txt stays: the project did not make it", "linked stays: it is a link"):
         assert f"data/{kept}" in said
     for kept in ("broken", "photographs"):
-        assert f"data/{kept} stays: it has no experiment.json that can be read" in said
+        assert f"data/{kept} stays: it has no experiment.json that describes an experiment" in said
+
+
+def test_clean_keeps_what_somebody_put_into_an_experiment_or_calls_one(settings, monkeypatch, capsys):
+    data = settings.data_dir
+    (experiment(data / "default") / "notes.txt").write_text("mine")
+    experiment(data / "Not A Name")
+    experiment(data / "quick" / "quick" / "deep")
+    foreign = experiment(data / "other-tool")
+    (foreign / "experiment.json").write_text('{"name": "of another tool"}')
+    said = cleaned(settings, monkeypatch, capsys)
+    assert "default/notes.txt stays: the project did not make it" in said
+    assert [path.name for path in (data / "default").iterdir()] == ["notes.txt"]
+    for kept in ("Not A Name", "other-tool", "quick/quick"):
+        assert f"{kept} stays: it has no experiment.json that describes an experiment" in said
+        assert (data / kept).is_dir()
 
 
 def test_clean_keeps_a_quick_folder_in_which_something_stays(settings, monkeypatch, capsys):
