@@ -108,7 +108,7 @@ class Fingerprints:
         for name, item in sorted(vars(value).items()):
             hidden = (name.startswith("_") and name != "_learning_rate") or name in ("name", "built", "path")
             variable = any(hasattr(part, "assign") for part in (item if isinstance(item, (list, tuple)) else [item]))
-            told = own or isinstance(item, types.FunctionType) or hasattr(item, "get_config")
+            told = own or callable(item) or hasattr(item, "get_config")
             if told and not hidden and not variable and not name.endswith("_function"):  # these Keras makes itself
                 found[name] = item
         return found
