@@ -7,11 +7,9 @@ python -m helpers clean      deletes the experiments in the data folder, after s
 
 import argparse
 import base64
-import contextlib
 import io
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -26,19 +24,15 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from PIL import Image
 
 from helpers.errors import TutorialError
-from helpers.files import read_json, short, written_whole
+from helpers.experiments.cleaning import clean
+from helpers.files import read_json, written_whole
 from helpers.files.stamps import REPOSITORY, changes, stamp
 from helpers.scores import Proportion
-from helpers.settings import Settings, check_experiment_name, load_settings
+from helpers.settings import Settings, load_settings
 
 STAMP = "captcha_notebooks"
 SLOW = 5.0  # seconds; such a cell gets a line of its own
 CELL_TIMEOUT = 3600  # seconds
-KEPT = ("choice.json", "tries.json")  # what the project keeps beside the experiments
-PARTS = re.compile(  # of an experiment
-    r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|model\.keras|history\.csv|"
-    r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"
-)
 READS = {  # what a notebook reads of what notebooks before it made
     "03_write_tfrecords": ["manifest.json"],
     "04_train_alexnet": ["records/manifest.json"],
@@ -193,72 +187,6 @@ def run(settings: Settings) -> None:
         execute(path, copies / path.name, settings)
     print(f"\nwhole-captcha accuracy {stored_score(settings)}")
     print(f"executed notebooks: {os.path.relpath(copies)}  ({(time.perf_counter() - started) / 60:.1f} minutes)")
-
-
-def sort_out(folder: Path) -> dict[Path, str]:
-    """What lies in a data folder, each with why it stays: "" for what the project made."""
-    found: dict[Path, str] = {}
-    for path in sorted(folder.iterdir()):
-        try:
-            if path.is_symlink():
-                found[path] = "it is a link"
-            elif path.is_dir() and path.name == "quick" and folder.name != "quick":
-                found |= sort_out(path)
-            elif path.is_dir():
-                found |= sort_out_experiment(path)
-            else:
-                found[path] = "" if path.name in KEPT else "the project did not make it"
-        except OSError as reason:
-            found[path] = f"it cannot be read ({reason.strerror})"
-    return found
-
-
-def sort_out_experiment(folder: Path) -> dict[Path, str]:
-    """The parts of an experiment, and what somebody put beside them; or why the folder is none."""
-    try:
-        known = read_json(folder / "experiment.json", made_by="notebook 02_generate_captchas").keys()
-        check_experiment_name(folder.name)
-    except TutorialError:
-        known = set()
-    if not {"style", "seed", "train_count"} <= known:
-        return {folder: "it has no experiment.json that describes an experiment"}
-    foreign = {
-        path: "the project did not make it" for path in sorted(folder.iterdir()) if not PARTS.fullmatch(path.name)
-    }
-    own = [path for path in sorted(folder.iterdir()) if path not in foreign]
-    return {**foreign, **dict.fromkeys(own, "")} if foreign else {folder: ""}
-
-
-def size(path: Path) -> str:
-    """How many files there are and how large; links are not followed."""
-    files = [Path(place, name) for place, _, names in os.walk(path) for name in names] or [path]
-    return f"{len(files):,} file{'s' * (len(files) > 1)}, {sum(f.lstat().st_size for f in files) / 1e6:,.1f} MB"
-
-
-def clean(settings: Settings) -> None:
-    """Delete the experiments in the data folder, after saying how large they are and what stays."""
-    folder = settings.data_dir
-    found = sort_out(folder) if folder.is_dir() else {}
-    for path, why in found.items():
-        print(f"{short(path)} stays: {why}" if why else f"{short(path)}: {size(path)}")
-    going = [path for path, why in found.items() if not why]
-    if not going:
-        print("There is nothing to delete.")
-        return
-    print("Delete all of this but what stays? [y/N]", end=" ", flush=True)
-    if sys.stdin.readline().strip().lower() != "y":
-        print("Nothing was deleted.")
-        return
-    left = len(going)
-    for path in going:
-        try:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            left -= 1
-        except OSError as reason:
-            print(f"{short(path)} stays: it cannot be deleted ({reason.strerror})")
-    with contextlib.suppress(OSError):  # it is not there, is a link, or something stays in it
-        (folder / "quick").rmdir()
-    print("Deleted." if not left else f"Deleted, but for {left} of {len(going)}.")
 
 
 def main(arguments: list[str] | None = None) -> int:

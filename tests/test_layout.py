@@ -38,7 +38,7 @@ ROOMS = {  # room: the rooms that it may import from
         *("data", "network", "training", "reading", "scores", "plots"),
     },
     "environment": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "network", "training"},
-    "__main__": {"errors", "files", "settings", "scores"},
+    "__main__": {"errors", "files", "settings", "scores", "experiments"},
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
 MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_700, 5_000, 150
