@@ -1,6 +1,8 @@
 """What makes a stored output stale, and what does not, in a small tree of helpers."""
 
 import ast
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -276,3 +278,18 @@ def test_uses_tells_imports_and_plots():
     source = "import os, helpers.data.images\nfrom helpers import plots, scores\nplots.gallery(os.path)"
     expected = {"helpers.data.images", "helpers.plots", "helpers.plots.gallery", "helpers.scores"}
     assert uses(ast.parse(source)) == expected
+
+
+def test_the_same_network_saved_in_two_processes_has_one_digest(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from helpers.captchas.styles import CaptchaStyle\n"
+        "from helpers.network.alexnet import build_alexnet; from helpers.network.saved import save_network\n"
+        "from helpers.quiet_tensorflow import keras\n"
+        "keras.utils.set_random_seed(1); style = CaptchaStyle()\n"
+        "model = build_alexnet(style, filters=(4, 4, 4, 4, 4), dense_units=(8, 8))\n"
+        "save_network(Path(sys.argv[1]), model, style)"
+    )
+    paths = [tmp_path / "one.keras", tmp_path / "two.keras"]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
+    assert data_digest(paths[0]) == data_digest(paths[1])

@@ -137,12 +137,13 @@ def cell_statements(source: str) -> list[ast.stmt]:
 
 
 def data_digest(path: Path) -> str:
-    """Of a file that a notebook reads; of a network's, without the date that Keras writes into it."""
+    """Of a file that a notebook reads; of a network's, without the date and the addresses that Keras writes into it."""
     if not zipfile.is_zipfile(path):
         return file_digest(path)[:12]
     with zipfile.ZipFile(path) as archive:
         names = sorted(set(archive.namelist()) - {"metadata.json"})
-        return digest(*(f"{name} {hashlib.sha256(archive.read(name)).hexdigest()}" for name in names))
+        parts = (re.sub(rb'"shared_object_id": \d+', b"", archive.read(name)) for name in names)
+        return digest(*(f"{name} {hashlib.sha256(part).hexdigest()}" for name, part in zip(names, parts, strict=True)))
 
 
 def digest(*texts: str) -> str:
