@@ -4,7 +4,7 @@ TensorFlow writes to the process's error stream before any setting of its own ca
 stream is closed off while it is imported. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line.
 
 By itself TensorFlow uses oneDNN only on processors with AVX-512 VNNI or newer. Those with AVX2 alone
-train with it in half the time. So it is switched on here, unless TF_ENABLE_ONEDNN_OPTS says 0. That
+train clearly faster with it, too. So it is switched on here, unless TF_ENABLE_ONEDNN_OPTS says 0. That
 works only before TensorFlow is imported: import `keras` and `tf` from here, nowhere else.
 """
 

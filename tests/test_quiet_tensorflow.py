@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from helpers.errors import TutorialError
-from helpers.quiet_tensorflow import OLDEST_KERAS, check_keras, isa_limit, keras, uses_onednn
+from helpers.quiet_tensorflow import OLDEST_KERAS, check_keras, isa_limit, keras
 
 
 def in_a_new_process(code: str, **environment: str | None) -> subprocess.CompletedProcess:
@@ -119,4 +119,3 @@ def test_the_limit_of_onednn_is_read_from_the_environment(monkeypatch):
     assert isa_limit() == "AVX512_CORE"
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
     assert isa_limit() == "AVX2"
-    assert uses_onednn() in (True, False)
