@@ -1,14 +1,15 @@
 """Measures the project's figures and keeps them in notebooks/results.
 
-python -m tests.benchmarks                       all of the first list, more than an hour on 2 cores
+python -m tests.benchmarks                       everything that `make bench` measures, more than an hour on 2 cores
 python -m tests.benchmarks pipeline compute      some of them
-python -m tests.benchmarks original_whole        most of an hour: all of the original's 5,000 iterations
-python -m tests.benchmarks experiments           more than an hour: trainings in many styles, resumed after a stop
+python -m tests.benchmarks original_whole        all of the original's 5,000 iterations, most of an hour
+python -m tests.benchmarks experiments           training runs in many styles, more than an hour, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
-python -m tests.benchmarks accuracy_float32      most of an hour: three trainings without 16-bit multiplications
+python -m tests.benchmarks accuracy_float32      three training runs without 16-bit multiplications, most of an hour
 
-"original", "reading" and "learning" use the default experiment; what is missing of it is made first.
-Keep the machine quiet.
+"original", "reading", "learning" and "accuracy" use the default experiment; what is missing of it is made first.
+Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is scored on
+validation captchas. Keep the machine quiet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Accuracy: the whole of it, three times, from the first captcha to the test."""
+"""Accuracy: everything three times, from the first captcha to the test.
+
+Each of these three networks is scored once on test captchas. Whatever is compared with them, here and in
+the other benchmarks, is compared on validation captchas.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ from helpers import files
 from helpers.data.generate import generate
 from helpers.data.records import write_records
 from helpers.network.alexnet import build_alexnet
+from helpers.network.saved import load_network
 from helpers.quiet_tensorflow import keras
-from helpers.scores import Proportion, proportion
+from helpers.scores import Proportion, captcha_accuracy, proportion
 from helpers.settings import Settings, load_settings
-from helpers.training.evaluation import calibrate, score_test
+from helpers.training.evaluation import calibrate, predict_split, score_test
 from helpers.training.fit import compile_model, save_model, train
 from tests.benchmarks import measured
 
@@ -26,16 +31,31 @@ def draw(settings: Settings) -> float:
     return measured.seconds(lambda: generate(settings))
 
 
-def train_and_score(settings: Settings, bfloat16: bool | None = None) -> tuple[float, float, Proportion]:
-    """Seconds for the records, seconds of training, and the test score."""
+def score_validation(model: keras.Model, settings: Settings) -> Proportion:
+    """Whole validation captchas read right: by this, recipes are compared."""
+    return captcha_accuracy(*predict_split(model, settings, "validation"))
+
+
+def validation_score(settings: Settings) -> Proportion:
+    """`score_validation` of the network that an experiment has saved."""
+    return score_validation(load_network(settings.model_path).model, settings)
+
+
+def train_and_score(
+    settings: Settings, bfloat16: bool | None = None, test: bool = True
+) -> tuple[float, float, Proportion, Proportion | None]:
+    """Seconds for the records, seconds of training, the validation score, and the test score unless `test` is False."""
     packing = measured.seconds(lambda: write_records(settings))
     keras.utils.set_random_seed(settings.seed)
     model = compile_model(build_alexnet(settings.style), settings)
     started = time.perf_counter()
     training = train(model, settings, bfloat16=bfloat16)
     seconds = time.perf_counter() - started
+    validation = score_validation(model, settings)
+    if not test:
+        return packing, seconds, validation, None
     save_model(model, settings, calibrate(model, settings))
-    return packing, seconds, score_test(model, settings, training)
+    return packing, seconds, validation, score_test(model, settings, training)
 
 
 def default_experiment(trained: bool = False) -> Settings:
@@ -49,44 +69,61 @@ def default_experiment(trained: bool = False) -> Settings:
     return settings
 
 
-def from_nothing(seed: int, bfloat16: bool | None = None) -> dict[str, Any]:
-    """One seed, from the first captcha to the test, as a row; its files are deleted."""
+def from_nothing(seed: int, bfloat16: bool | None = None, test: bool = True) -> dict[str, Any]:
+    """One seed, from the first captcha to the score, as a row; its files are deleted.
+
+    Args:
+        bfloat16: see `train`.
+        test: whether the score is that of the test captchas; else it is that of the validation captchas.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(f"seed-{seed}", profile="full", data_dir=folder, seed=seed)
         drawing, _ = measured.in_own_process(draw, settings)
-        (packing, training, score), peak = measured.in_own_process(train_and_score, settings, bfloat16)
+        found, peak = measured.in_own_process(train_and_score, settings, bfloat16, test)
+    packing, training, validation, tested = found
     times = {"drawing [s]": drawing, "packing [s]": packing, "training [s]": training, "peak [MB]": peak}
-    row = {"seed": str(seed), **measured.columns(score), **times}
+    row = {"seed": str(seed), **measured.columns(tested or validation), **beside(validation), **times}
     measured.show(f"seed {seed}", [row])
     return row
 
 
+def beside(validation: Proportion) -> dict[str, int]:
+    """The validation score as two more columns, to be compared with those of other recipes."""
+    return {"validation right": validation.right, "validation of": validation.count}
+
+
 def pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """All rows together, as one more."""
-    right, count = sum(row["right"] for row in rows), sum(row["of"] for row in rows)
-    return {"seed": "together", **measured.columns(proportion(right, count)), **NOTHING}
+    names = "right", "of", "validation right", "validation of"
+    right, count, *validation = (sum(row[name] for row in rows) for name in names)
+    score = measured.columns(proportion(right, count))
+    return {"seed": "together", **score, **beside(proportion(*validation)), **NOTHING}
 
 
 def main() -> None:
-    """Three seeds, each with its own captchas; print and keep them and their sum.
+    """Three seeds, each with captchas of its own, and their sum: printed and kept.
 
-    The first is the default experiment: if it is there already, its score is taken, not its times.
+    The first is the default experiment. If it exists already, its score is taken, but not its times.
     """
     settings = default_experiment(trained=True)
     metrics = files.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
     score = proportion(metrics["captchas_right"], metrics["test_count"])
     seconds = {**NOTHING, "training [s]": metrics["train_seconds"]}
-    rows = [{"seed": str(settings.seed), **measured.columns(score), **seconds}]
+    validation, _ = measured.in_own_process(validation_score, settings)
+    rows = [{"seed": str(settings.seed), **measured.columns(score), **beside(validation), **seconds}]
     rows += [from_nothing(seed) for seed in FURTHER_SEEDS]
-    measured.save("accuracy", "How many held-out captchas are read whole, and what did it take?", [*rows, pooled(rows)])
+    question = "How many test captchas are read completely right, and what did it take?"
+    measured.save("accuracy", question, [*rows, pooled(rows)], split="test")
 
 
 def in_float32() -> None:
-    """The same three seeds without 16-bit multiplications."""
-    rows = [from_nothing(seed, bfloat16=False) for seed in (load_settings(profile="full").seed, *FURTHER_SEEDS)]
+    """The same three seeds without 16-bit multiplications, to be compared with the validation scores of `main`."""
+    seeds = (load_settings(profile="full").seed, *FURTHER_SEEDS)
+    rows = [from_nothing(seed, bfloat16=False, test=False) for seed in seeds]
     measured.save(
         "accuracy_float32",
-        "How many are read whole by networks that were trained in float32 throughout?",
+        "How many validation captchas do networks read right that were trained in float32 throughout?",
         [*rows, pooled(rows)],
         command="make bench-float32",
+        split="validation",
     )

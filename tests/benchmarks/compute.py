@@ -22,7 +22,7 @@ PRODUCTS = 6
 
 
 def forward_flop(layer: keras.Layer) -> int:
-    """Floating-point operations of one captcha in a convolution or a dense layer; 0 for all others.
+    """Floating-point operations that one captcha needs in a convolution or a dense layer; 0 in any other layer.
 
     A multiplication and an addition count as two.
     """
@@ -34,15 +34,15 @@ def forward_flop(layer: keras.Layer) -> int:
 
 
 def training_flop(model: keras.Model) -> int:
-    """Of one captcha in training: forward, and twice that backward (to the weights and to the input).
+    """Floating-point operations that one captcha needs in training: forward, and twice that backward.
 
-    The first convolution needs no gradient of its input, the picture.
+    Backward, each layer computes the gradients of its weights and of its input; the first needs only the former.
     """
     return 3 * sum(map(forward_flop, model.layers)) - forward_flop(model.get_layer("conv1"))
 
 
 def main() -> None:
-    """Measure all in turn, print and keep them; bfloat16 only where the processor multiplies it."""
+    """All of them in turn, printed and kept; bfloat16 only where the processor multiplies such numbers."""
     settings = load_settings("compute")
     style: CaptchaStyle = settings.style
     model, lowered = (compile_model(build_alexnet(style), settings) for _ in range(2))

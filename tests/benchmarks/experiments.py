@@ -1,7 +1,8 @@
 """Experiments: what carries over to another style, what a warm start saves, other lengths and alphabets.
 
-Each training is an experiment in the data folder. What is there already is not made again, so an
-interrupted run goes on where it stopped.
+Each training run is an experiment in the data folder. What exists already is not made again, so an
+interrupted run goes on where it stopped. A style's own score counts test captchas of its own; where
+recipes are compared on the same captchas, these are validation captchas.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from helpers import __main__ as command
 from helpers import files, scores
 from helpers.captchas.drawing import draw_captcha
 from helpers.data.records import write_records
@@ -23,24 +23,25 @@ from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
-from helpers.training.augmentation import shift_batch
+from helpers.training.augmentation import shift_batch, unchanged
 from helpers.training.distortion import Distortion
 from helpers.training.evaluation import calibrate, predict_split, score_test
 from helpers.training.fit import compile_model, save_model, train
 from helpers.training.precision import has_bfloat16
 from tests.benchmarks import measured
-from tests.benchmarks.accuracy import default_experiment, draw
+from tests.benchmarks.accuracy import default_experiment, draw, score_validation
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
-SMALL = {"train_count": 20_000, "validation_count": 2_000, "test_count": 5_000, "epochs": 3}
+SMALL = {"train_count": 20_000, "validation_count": 5_000, "test_count": 5_000, "epochs": 3}
 LARGE = {"validation_count": 5_000, "test_count": 10_000, "epochs": 3}
 READ = 1_000  # captchas behind each figure of the carry-over
 COMMAND = "make experiments"
+SPLITS = ("validation", "test")  # on which each network is scored
 MANY_FONTS = PRESETS["many fonts"]["fonts"]
 LEFT_OUT = "DejaVuSerif-Italic"
 FOOTLESS = ("HankenGrotesk-Regular", "HankenGrotesk-Bold", "HankenGrotesk-Italic")
 
-CARRY = {  # trained on, and read: all draw four digits, 60 x 160
+CARRY = {  # trained on, and read: four digits each, 60 x 160
     "default": CaptchaStyle(),
     "clean": CaptchaStyle.preset("clean"),
     "noisy": CaptchaStyle.preset("noisy"),
@@ -55,35 +56,36 @@ KNOBS: dict[str, list[Any]] = {
     "rotation": [(-turn, turn) for turn in (0, 15, 30, 45, 60, 75, 90)],
 }
 LETTERS, LENGTHS, APART, ROBUST = "capitals and digits", "lengths 3 to 6", "without look-alikes", "robust"
-SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large ones
+SIZES = {LETTERS: 30_000, APART: 30_000, LENGTHS: 60_000, ROBUST: 60_000}  # training captchas of the large runs
 PRECISION_SEEDS = (1, 2)
 AMOUNTS = (5_000, 10_000, 20_000)  # training captchas of cold and warm starts
 CONFUSED = 0.02  # two characters look alike if more than this share of their occurrences are taken for each other
 
 
 def experiment_name(name: str) -> str:
-    """The folder of one of these trainings, apart from the learner's own."""
+    """The folder of one of these training runs, apart from the learner's own."""
     return name if name == ROBUST else f"{'large' if name in SIZES else 'small'}-{name.replace(' ', '-')}"
 
 
 def opened(name: str) -> Settings:
-    """The settings of one of these trainings, from disk."""
+    """The settings of one of these training runs, from disk."""
     return open_experiment(experiment_name(name), profile="full")
 
 
 def make(
     name: str, style: CaptchaStyle, source: str | None = None, bfloat16: bool | None = None, **changes: Any
-) -> dict[str, float | None]:
-    """Draw, pack, train and score one experiment, unless it was done; the seconds that each step took."""
+) -> dict[str, Any]:
+    """Draw, pack, train and score one experiment, unless that was done; seconds of each step, and scores by split."""
     changes = {**({**LARGE, "train_count": SIZES[name]} if name in SIZES else SMALL), **changes}
     settings = load_settings(experiment_name(name), profile="full", style=style, **changes)
     path = settings.folder / "steps.json"
     if not path.exists():
         steps = {step: measured.in_own_process(function, settings)[0] for step, function in STEPS.items()}
-        steps["training [s]"], peak = measured.in_own_process(fit, settings, source, bfloat16)
+        (steps["training [s]"], *found), peak = measured.in_own_process(fit, settings, source, bfloat16)
         counts = {"training captchas": settings.train_count, "epochs": settings.epochs}
-        files.write_json(path, {**counts, **steps, "peak [MB]": peak})
-        measured.show(name, [{**measured.columns(command.test_score(settings)), **steps}])
+        columns = {split: measured.columns(score) for split, score in zip(SPLITS, found, strict=True)}
+        files.write_json(path, {**counts, **steps, "peak [MB]": peak, **columns})
+        measured.show(name, [{**columns["validation"], **steps}])
     return files.read_json(path, made_by=COMMAND)
 
 
@@ -95,8 +97,10 @@ def pack(settings: Settings) -> float:
 STEPS = {"drawing [s]": draw, "packing [s]": pack}
 
 
-def fit(settings: Settings, source: str | None, bfloat16: bool | None) -> float:
-    """Train from random weights or from those of `source`, save and score; the seconds of training.
+def fit(
+    settings: Settings, source: str | None, bfloat16: bool | None
+) -> tuple[float, scores.Proportion, scores.Proportion]:
+    """Train from random weights or from those of `source`, save and score: seconds of training, and `SPLITS`' scores.
 
     Args:
         bfloat16: see `train`.
@@ -108,24 +112,25 @@ def fit(settings: Settings, source: str | None, bfloat16: bool | None) -> float:
     model = compile_model(model, settings)
     distortion = Distortion() if settings.experiment == ROBUST else None
     training = train(model, settings, augment=distortion or shift_batch, bfloat16=bfloat16)
-    save_model(model, settings, calibrate(model, settings, distortion))
-    score_test(model, settings, training)
-    return training.seconds
+    save_model(model, settings, calibrate(model, settings, distortion or unchanged))
+    return training.seconds, score_validation(model, settings), score_test(model, settings, training)
 
 
-def made(name: str, style: CaptchaStyle, **options: Any) -> dict[str, Any]:
-    """Like `make`: counts, seconds and held-out score as columns of a row."""
-    return {**make(name, style, **options), **measured.columns(command.test_score(opened(name)))}
+def made(name: str, style: CaptchaStyle, split: str = "test", **options: Any) -> dict[str, Any]:
+    """Like `make`: counts, seconds and the score on one split as columns of a row."""
+    row = make(name, style, **options)
+    columns = {each: row.pop(each) for each in SPLITS}
+    return {**row, **columns[split]}
 
 
 def held_out(style: CaptchaStyle, *seed: object) -> tuple[list[str], list[int]]:
-    """Texts of the test split, and a seed for drawing each."""
+    """Texts of the test split, and a seed for drawing each anew: these captchas are in no experiment."""
     seeds = [derive_seed(*seed, number) for number in range(READ)]
     return [draw_text(style, "test", seed) for seed in seeds], seeds
 
 
 def read_styles(name: str, styles: dict[str, CaptchaStyle]) -> dict[str, scores.Proportion]:
-    """How many captchas with held-out texts one network reads, style by style."""
+    """How many captchas with held-out texts one network reads right, style by style."""
     reader = Reader.load(experiment_name(name))
     found = {}
     for key, style in styles.items():
@@ -136,13 +141,13 @@ def read_styles(name: str, styles: dict[str, CaptchaStyle]) -> dict[str, scores.
 
 
 def count_right(reader: Reader, images: list[Any], texts: list[str]) -> scores.Proportion:
-    """How many pictures a reader reads whole."""
+    """How many pictures are read completely right."""
     readings = reader.read(images)
     return scores.proportion(sum(r.text == text for r, text in zip(readings, texts, strict=True)), len(texts))
 
 
 def carry_over() -> None:
-    """Every network reads every style; and two of them read along two knobs."""
+    """Every network reads every style."""
     styles, rows = {**CARRY, **READ_ONLY}, []
     for name, style in CARRY.items():
         make(name, style)
@@ -175,16 +180,16 @@ def warm_start() -> None:
         cold = "noisy" if count == SMALL["train_count"] else f"noisy {count}"
         starts = {cold: ("random weights", {}), f"{cold} from default": ("the default's weights", warm)}
         for name, (label, options) in starts.items():
-            rows.append({"start": label, **made(name, style, train_count=count, **options)})
+            rows.append({"start": label, **made(name, style, "validation", train_count=count, **options)})
             points = read_rows(opened(name).progress_path)
             curves[f"{label}, {count:,}"] = [
                 {"seconds": p["seconds"], "captchas": p["validation captchas"]} for p in points
             ]
-    measured.save("warm_start", "What does a warm start save?", rows, command=COMMAND, curves=curves)
+    measured.save("warm_start", "What does a warm start save?", rows, COMMAND, curves=curves, split="validation")
 
 
 def presets() -> None:
-    """What each preset takes, and how many of its captchas are then read."""
+    """What each preset takes, and how many of its captchas are then read right."""
     (longest, *_), (letters, *_) = (load_result(name)["rows"] for name in ("lengths", "alphabets"))
     known = {LENGTHS: longest, LETTERS: letters}  # measured by the questions before
     rows = []
@@ -202,9 +207,10 @@ def precision() -> None:
     style, rows = CaptchaStyle.preset("noisy"), []
     for seed in PRECISION_SEEDS:
         for kind, bfloat16 in {"float32": False, "bfloat16": True}.items():
-            row = made(f"noisy {kind} {seed}", style, seed=seed, bfloat16=bfloat16)
+            row = made(f"noisy {kind} {seed}", style, "validation", seed=seed, bfloat16=bfloat16)
             rows.append({"convolutions 2 to 5": kind, "seed": str(seed), **row})
-    measured.save("precision", "What do 16-bit multiplications save, and cost?", rows, command=COMMAND)
+    question = "What do 16-bit multiplications save, and cost?"
+    measured.save("precision", question, rows, command=COMMAND, split="validation")
 
 
 def redraw() -> None:
@@ -227,7 +233,7 @@ def predictions(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def confused_pairs(labels: np.ndarray, predicted: np.ndarray, classes: str) -> list[dict[str, Any]]:
-    """Pairs of characters that are taken for each other, the commonest first, with how often."""
+    """Pairs of characters that are taken for each other, and how often; the most frequent first."""
     counts = scores.confusion(labels, predicted, len(classes)).sum(axis=0)
     pairs = []
     for first in range(len(classes)):
@@ -240,7 +246,7 @@ def confused_pairs(labels: np.ndarray, predicted: np.ndarray, classes: str) -> l
 
 
 def alphabets() -> None:
-    """Capitals and digits, all of them and without look-alikes, which validation captchas name."""
+    """Capitals and digits: all of them, then without the look-alikes that validation captchas named."""
     style = CaptchaStyle.preset(LETTERS)
     everything = made(LETTERS, style)
     (labels, predicted), _ = measured.in_own_process(predictions, LETTERS, "validation")
@@ -269,15 +275,15 @@ def lengths() -> None:
 
 
 def read_foreign(design: str) -> scores.Proportion | None:
-    """How many captchas of another generator the robust reader reads; None where it is not installed."""
+    """How many captchas of another generator the robust network reads right; None where that is not installed."""
     texts, _ = held_out(CaptchaStyle(), "foreign", design)
     images = foreign_captchas(texts, design)
     return images and count_right(Reader.load(experiment_name(ROBUST)), images, texts)
 
 
 def robust() -> None:
-    """A reader for pictures that this generator did not draw: many fonts, distorted in training."""
-    # Many fonts elsewhere draw a 1 without a foot. Of ours, only the first and Hanken Grotesk do.
+    """A network for pictures that this generator did not draw: many fonts, distorted in training."""
+    # Many fonts elsewhere draw a 1 without a foot. Of ours, only the first and Hanken Grotesk do so.
     style = CaptchaStyle(fonts=MANY_FONTS[:1] * 2 + MANY_FONTS + FOOTLESS, plain=0.4)
     rows = [{"read": "its own style, undistorted", **made(ROBUST, style, epochs=4)}]
     for design in DESIGNS:
@@ -286,7 +292,7 @@ def robust() -> None:
             rows.append({**dict.fromkeys(rows[0]), "read": f"wheezy.captcha, {design}", **measured.columns(score)})
         else:
             print("wheezy.captcha is not installed: skipped")
-    question = "How well does the reader for foreign pictures read?"
+    question = "How well are pictures of another generator read?"
     measured.save("robust", question, rows, command=COMMAND, bfloat16=has_bfloat16())
 
 

@@ -1,4 +1,4 @@
-"""Captchas of another generator, wheezy.captcha, where it is installed (`pip install wheezy.captcha`)."""
+"""Captchas of another generator, wheezy.captcha, where that is installed (`pip install wheezy.captcha`)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DESIGNS = ("as documented", "without curve", "without noise", "without warp")
 
 
 def foreign_captchas(texts: list[str], design: str, seed: int = 0) -> list[Image.Image] | None:
-    """One RGB picture for each text, None where the generator is not installed.
+    """One RGB picture for each text; None where the generator is not installed.
 
     Args:
-        design: one of `DESIGNS`; the first has all steps of the package's documentation.
+        design: one of `DESIGNS`; the first takes all steps of the package's documentation.
     """
     if importlib.util.find_spec("wheezy") is None:
         return None

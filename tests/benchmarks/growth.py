@@ -27,7 +27,7 @@ def epoch(settings: Settings) -> None:
 
 
 def timed(step: str, count: int, folder: str) -> float:
-    """Seconds that one step takes for so many training captchas."""
+    """The seconds that one step takes for so many training captchas."""
     settings = load_settings(
         f"growth-{count}", data_dir=folder, train_count=count, validation_count=1, test_count=1, epochs=1
     )
@@ -40,7 +40,7 @@ def slope(counts: list[int], seconds: list[float]) -> float:
 
 
 def main() -> None:
-    """Each step at each size, in a process of its own; print and keep them."""
+    """Each step at each size, in a process of its own; printed and kept."""
     os.environ["CAPTCHA_PROFILE"] = "full"
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:

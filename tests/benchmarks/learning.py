@@ -1,7 +1,7 @@
 """Learning: what ends the plateau, and how accuracy grows with captchas and with epochs.
 
-All networks learn from the default experiment's training captchas and are read on its validation
-captchas; the test split is not touched.
+All networks learn from the default experiment's training captchas and are scored on its validation
+captchas. The test captchas are not read.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def plateau_losses(
     batch_norm: bool = False,
     **network: Any,
 ) -> tuple[list[float], float]:
-    """The loss along a short training without BatchNorm, unless told otherwise, and the digits read right then.
+    """The loss along a short training run, and the digits read right after it; without BatchNorm unless told otherwise.
 
     Args:
-        start: makes what draws all weights but the last layer's; None leaves He's.
-        rate: factor of the learning rate.
+        start: makes the initializer of all weights but the last layer's; None leaves He's.
+        rate: what the learning rate is multiplied by.
 
     Returns:
         Means of `MEAN_OF` losses each [nats], and the share of validation digits read right, 0 to 1.
@@ -110,7 +110,7 @@ def plateau() -> None:
 
 
 def learn(settings: Settings, count: int, epochs: int) -> tuple[int, int, float]:
-    """Validation captchas read whole after learning from the first `count`: right, of, and the seconds."""
+    """Whole validation captchas read right after learning from the first `count`: right, of, and the seconds."""
     keras.utils.set_random_seed(settings.seed)
     short = dataclasses.replace(settings, train_count=count, epochs=epochs)
     images, labels = first_captchas(settings, "train", count)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing, a process of its own, and where a result is kept."""
+"""What the benchmarks share: timing, separate processes, and keeping a result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
 
 
 def processor() -> str:
-    """The processor's name, as the system tells it."""
+    """The processor's name, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -108,7 +108,7 @@ def columns(score: Proportion) -> dict[str, Any]:
 
 
 def _peak_memory() -> float | None:
-    """MB that this process held at most, None where the system does not say."""
+    """The most memory [MB] that this process held; None where the system does not say."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:

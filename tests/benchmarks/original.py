@@ -1,10 +1,10 @@
 """Against the original: its recipe, ported as it was, beside ours; and what each change buys.
 
 The original is a script for TensorFlow 1.3: TF-slim's AlexNet v2 with four softmax layers, pictures
-stretched to 224 x 224, batches of ten, Adam at 0.003 for one step, then 0.001, a third of that from
-step 2,000 and again from step 4,000. It named its files after their texts, so that of 10,000 drawings
-one was left for each text. That is kept; only its texts are taken from our training split, so that
-the test split stays unseen.
+stretched to 224 x 224, batches of ten. Adam's learning rate is 0.003 for one step, then 0.001, a third
+of that from step 2,000 on, and again a third from step 4,000 on. The script named its files after their
+texts, so that of 10,000 drawings one was left for each text. All of that is kept, but its texts are taken
+from our training split. Recipes are compared here, so they are scored on validation captchas.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DRAWINGS = 10_000  # of the original; one is left for each text
 ITERATIONS = 5_000
 PROBE = 1_000  # validation captchas behind each point of a curve
 POINTS = 15  # on a curve
-EQUAL = "read whole in our seconds [%]"  # of the validation captchas of the curves
+EQUAL = "read right in our seconds [%]"  # whole captchas, of those behind the curves
 RUNG_SECONDS = 60  # of training for each network in the comparison
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -43,7 +43,7 @@ LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 def original_network(settings: Settings) -> keras.Model:
     """TF-slim's AlexNet v2 as the original used it: [batch, 60, 160, 1] -> logits [batch, 4, 10].
 
-    TF-slim starts weights from a truncated normal of deviation 0.005 and most biases at 0.1.
+    TF-slim draws first weights from a truncated normal of standard deviation 0.005; most biases start at 0.1.
     """
     style = settings.style
     start = {
@@ -81,7 +81,7 @@ class OriginalRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def original_images(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """One drawing for each text that 10,000 draws from the training split give: images and labels."""
+    """Images and labels: one drawing for each text among 10,000 draws from the training split."""
     texts = {draw_text(settings.style, "train", derive_seed("original", number)) for number in range(DRAWINGS)}
     images, labels = [], []
     for text in sorted(texts):
@@ -98,7 +98,7 @@ def original_batches(settings: Settings, batch_size: int) -> tf.data.Dataset:
 
 
 class Curve(keras.callbacks.Callback):
-    """Whole captchas read right of 1,000 for validation, against seconds of training alone.
+    """How many of 1,000 validation captchas are read completely right, against seconds of training alone.
 
     Args:
         stop_after: seconds; None for no limit.
@@ -148,14 +148,14 @@ def seconds_to(points: list[dict[str, float]], share: float) -> float | None:
 
 
 def read_once(model: keras.Model, settings: Settings) -> Proportion:
-    """The test score with every captcha read once, by each network alike: no second look in doubt."""
+    """The validation score with every captcha read once, by each network alike: no second look in doubt."""
     read = tf.function(lambda images: tf.argmax(model(images, training=False), -1))
-    batches = [(labels.numpy(), read(images).numpy()) for images, labels in load_batches(settings, "test", 100)]
+    batches = [(labels.numpy(), read(images).numpy()) for images, labels in load_batches(settings, "validation", 100)]
     return captcha_accuracy(*map(np.concatenate, zip(*batches, strict=True)))
 
 
-def test_row(name: str, model: keras.Model, settings: Settings, curve: Curve, batch_size: int) -> dict[str, Any]:
-    """A finished training as a row: its speed, its curve in three figures, its test score."""
+def scored_row(name: str, model: keras.Model, settings: Settings, curve: Curve, batch_size: int) -> dict[str, Any]:
+    """A finished training run as a row: its speed, its curve in three figures, its validation score."""
     score = read_once(model, settings)
     images = curve.step * batch_size
     return {
@@ -171,18 +171,18 @@ def test_row(name: str, model: keras.Model, settings: Settings, curve: Curve, ba
 
 
 def train_original(experiment: str, seconds: float) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """The original for so many seconds, or for all of its iterations."""
+    """The original, for so many seconds or for all of its iterations."""
     settings = open_experiment(experiment)
     keras.utils.set_random_seed(settings.seed)
     model = original_network(settings)
     model.compile(keras.optimizers.Adam(OriginalRate()), LOSS)
     curve = Curve(settings, every=min(60, seconds / POINTS), stop_after=seconds)
     model.fit(original_batches(settings, 10), steps_per_epoch=ITERATIONS, verbose=0, shuffle=False, callbacks=[curve])
-    return test_row("the original", model, settings, curve, 10), curve.points
+    return scored_row("the original", model, settings, curve, 10), curve.points
 
 
 def train_ours(experiment: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """Ours, whole, as notebook 4 does it."""
+    """Ours, the whole training run as notebook 4 does it."""
     settings = open_experiment(experiment)
     keras.utils.set_random_seed(settings.seed)
     model = compile_model(build_alexnet(settings.style), settings)
@@ -190,7 +190,7 @@ def train_ours(experiment: str) -> tuple[dict[str, Any], list[dict[str, float]]]
     curve = Curve(settings, every=8)
     with mixed_precision(model):
         model.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[curve])
-    return test_row("ours", model, settings, curve, settings.batch_size), curve.points
+    return scored_row("ours", model, settings, curve, settings.batch_size), curve.points
 
 
 NARROW = {"dropout": 0.5, "first_stride": 4, "batch_norm": False}
@@ -203,7 +203,7 @@ RUNGS: dict[str, dict[str, Any]] = {
     "and batches of 64, one cycle": {"network": {}, "data": "ours", "batch": 64, "optimizer": "adamw"},
     "and Muon: ours": {"network": {}, "data": "ours", "batch": 64, "optimizer": "muon"},
 }
-"""Each adds one change to the row above it; the first is the original with each picture standardised."""
+"""Each adds one step to the row above it; the first is the original with each picture standardised."""
 
 
 def train_rung(experiment: str, name: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
@@ -227,7 +227,7 @@ def train_rung(experiment: str, name: str) -> tuple[dict[str, Any], list[dict[st
         model.compile(keras.optimizers.Adam(0.001), LOSS)
     curve = Curve(settings, RUNG_SECONDS / POINTS)
     model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[curve])
-    return test_row(name, model, settings, curve, batch), curve.points
+    return scored_row(name, model, settings, curve, batch), curve.points
 
 
 def step_seconds(model: keras.Model, batches: tf.data.Dataset) -> float:
@@ -248,14 +248,15 @@ def changes() -> None:
         (row, curves[name]), _ = measured.in_own_process(train_rung, settings.experiment, name)
         rows.append(row)
         measured.show(name, [row])
-    measured.save("changes", f"What does each change buy in {RUNG_SECONDS} seconds of training?", rows, curves=curves)
+    question = f"What does each change buy in {RUNG_SECONDS} seconds of training?"
+    measured.save("changes", question, rows, curves=curves, split="validation")
 
 
 def compare(result: str, question: str, command: str, whole: bool) -> None:
     """Ours and the original, one after the other in one run.
 
     Args:
-        whole: all iterations of the original, not only as many seconds as ours takes.
+        whole: whether the original gets all of its iterations, not only as many seconds as ours takes.
     """
     settings = default_experiment()
     (ours, our_curve), _ = measured.in_own_process(train_ours, settings.experiment)
@@ -265,7 +266,7 @@ def compare(result: str, question: str, command: str, whole: bool) -> None:
     for row, points in ((ours, our_curve), (theirs, their_curve)):
         row[EQUAL] = 100 * [p["captchas"] for p in points if p["seconds"] <= 1.01 * our_curve[-1]["seconds"]][-1]
     curves = {"the original": their_curve, "ours": our_curve}
-    measured.save(result, question, [theirs, ours], command=command, curves=curves)
+    measured.save(result, question, [theirs, ours], command=command, curves=curves, split="validation")
 
 
 def main() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from captcha.image import ImageCaptcha
 
 from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.images import list_images
+from helpers.data.shards import check_shards
 from helpers.errors import StepError
 from helpers.network.alexnet import build_alexnet
 from helpers.network.views import mirror_edges
@@ -19,12 +23,14 @@ from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
 from helpers.training.fit import compile_model
+from helpers.training.precision import mixed_precision
 from tests.benchmarks import measured
 
 DRAWN = 1_000  # captchas in one round
 READ = 10_000
 ROUNDS = 5
-STEPS = 300
+STEPS = 50  # of training in one round
+FEEDS = 8  # rounds
 MOVED = 50  # batches in one round
 RELEASES = 60  # times that batches are let go, at 0.75 s after their start
 LATE = 0.1  # s
@@ -60,43 +66,76 @@ def drawing() -> list[dict[str, Any]]:
     return [{"what": name, **measured.spread(values, "captchas a second")} for name, values in figures.items()]
 
 
-def packed(settings: Settings, path: Path, kind: str) -> Path:
-    """All training captchas in one TFRecord file: "png" or "gzip"."""
+def packed(settings: Settings, path: Path, kind: str) -> str:
+    """All training captchas in one TFRecord file: "pictures", their files as they are, or "gzip", ours compressed."""
     options = tf.io.TFRecordOptions(compression_type="GZIP" if kind == "gzip" else "")
     with tf.io.TFRecordWriter(str(path), options) as writer:
         for image in list_images(settings, "train"):
-            grey = records.load_grey(image, settings.style)
             if kind == "gzip":
-                writer.write(records.to_example(grey, image.text, settings.style).SerializeToString())
+                content = records.load_grey(image, settings.style)
             else:
-                writer.write(tf.io.encode_png(grey[..., None]).numpy())
-    return path
+                content = np.frombuffer(image.path.read_bytes(), np.uint8)
+            writer.write(records.to_example(content, image.text, settings.style).SerializeToString())
+    return str(path)
+
+
+def from_folder(settings: Settings) -> tf.data.Dataset:
+    """Every training captcha, read from its file, one by one."""
+    images = list_images(settings, "train")
+    paths = [str(image.path) for image in images]
+    labels = np.array([settings.style.text_to_labels(image.text) for image in images], np.int32)
+    shape = [settings.style.height, settings.style.image_width, 1]
+
+    def read(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.ensure_shape(tf.io.decode_png(tf.io.read_file(path), channels=1), shape), label
+
+    return tf.data.Dataset.from_tensor_slices((paths, labels)).map(read)
+
+
+def one_by_one(settings: Settings, path: str | list[str], decode: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
+    """The captchas of TFRecord files, each parsed on its own."""
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "labels": tf.io.FixedLenFeature([settings.style.positions], tf.int64),
+    }
+
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = tf.io.parse_single_example(record, features)
+        return decode(parsed["image"]), tf.cast(parsed["labels"], tf.int32)
+
+    return tf.data.TFRecordDataset(path).map(parse)
 
 
 def datasets(settings: Settings, folder: Path) -> dict[str, tf.data.Dataset]:
-    """Ways of reading the same captchas, each in batches of 64."""
+    """Ways of reading the same captchas in batches of 64, four of them prepared ahead, as in notebook 3.
+
+    From one to the next, one thing changes. Only the fourth, with GZIP, stands aside: it is ours, compressed.
+    """
     style = settings.style
-    files = [str(image.path) for image in list_images(settings, "train")]
-    png, gzip = packed(settings, folder / "png.tfrecord", "png"), packed(settings, folder / "gzip.tfrecord", "gzip")
-    decode = lambda data: tf.io.decode_png(data, channels=1)  # noqa: E731
-    raw = records.load_batches(settings, "train", batch_size=64)
-    return {
-        "reading: folder of PNG files": tf.data.Dataset.from_tensor_slices(files)
-        .map(lambda path: decode(tf.io.read_file(path)), num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(64),
-        "reading: TFRecord, PNG inside": tf.data.TFRecordDataset(str(png))
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(64),
-        "reading: TFRecord, GZIP": tf.data.TFRecordDataset(str(gzip), "GZIP")
-        .batch(64)
-        .map(lambda batch: records.parse_batch(batch, style)),
-        "reading: TFRecord, raw (ours)": raw,
-        "reading: folder of PNG files, cached": tf.data.Dataset.from_tensor_slices(files)
-        .map(lambda path: decode(tf.io.read_file(path)), num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(64)
-        .cache(),
-        "reading: TFRecord, raw, cached": raw.cache(),
+    pictures = packed(settings, folder / "pictures.tfrecord", "pictures")
+    gzip = tf.data.TFRecordDataset(packed(settings, folder / "gzip.tfrecord", "gzip"), "GZIP")
+    shape = [style.height, style.image_width, 1]
+    shards = [str(path) for path in check_shards(settings, "train")[0]]
+    ours = records.load_batches(settings, "train", batch_size=64)
+
+    def prepared(captchas: tf.data.Dataset) -> tf.data.Dataset:
+        return captchas.batch(64).prefetch(records.PREPARED)
+
+    def pixels(content: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(tf.io.decode_raw(content, tf.uint8), shape)
+
+    pngs = one_by_one(settings, pictures, lambda content: tf.io.decode_png(content, channels=1))
+    compressed = gzip.batch(64).map(lambda batch: records.parse_batch(batch, style)).prefetch(records.PREPARED)
+    ways = {
+        "reading: folder of PNG files": prepared(from_folder(settings)),
+        "reading: records, PNG inside": prepared(pngs),
+        "reading: records, raw pixels": prepared(one_by_one(settings, shards, pixels)),
+        "reading: records, GZIP, by the batch": compressed,
+        "reading: records, raw, by the batch (ours)": ours,
+        "reading: folder of PNG files, cached": prepared(from_folder(settings)).cache(),
+        "reading: records, raw, by the batch, cached": ours.cache(),
     }
+    return {name: records.untuned(dataset) for name, dataset in ways.items()}
 
 
 def one_pass(dataset: tf.data.Dataset) -> float:
@@ -124,22 +163,49 @@ def training_batches(settings: Settings) -> tf.data.Dataset:
     return records.load_batches(settings, "train", shuffle=True).map(shift_batch).repeat().prefetch(records.PREPARED)
 
 
-def waiting_share(settings: Settings) -> dict[str, Any]:
-    """The share of a training step that waits for its batch [%]."""
+def shuffled_batches(captchas: tf.data.Dataset, settings: Settings) -> tf.data.Dataset:
+    """The same from captchas that come one by one."""
+    batches = captchas.shuffle(records.SHUFFLE_BUFFER, seed=settings.seed).batch(settings.batch_size)
+    return records.untuned(batches.map(shift_batch).repeat().prefetch(records.PREPARED))
+
+
+def feeding(settings: Settings) -> list[dict[str, Any]]:
+    """How many captchas a second training takes, and which share of a step waits for its batch, by what feeds it."""
+    ways = {
+        "folder of PNG files": shuffled_batches(from_folder(settings), settings),
+        "folder of PNG files, cached": shuffled_batches(from_folder(settings).cache(), settings),
+        "records (ours)": training_batches(settings),
+    }
+    feeds = {name: iter(dataset) for name, dataset in ways.items()}
     model = compile_model(build_alexnet(settings.style), settings)
-    batches = iter(training_batches(settings))
-    for _ in range(5):
-        model.train_on_batch(*next(batches))  # the first steps also build the graph
-    shares = []
-    for _ in range(STEPS // 50):
-        waited, started = 0.0, time.perf_counter()
-        for _ in range(50):
-            before = time.perf_counter()
-            batch = next(batches)
-            waited += time.perf_counter() - before
-            model.train_on_batch(*batch)
-        shares.append(100 * waited / (time.perf_counter() - started))
-    return {"what": "training: share of a step that waits for its batch [%]", **measured.spread(shares, "%")}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    shares: dict[str, list[float]] = {name: [] for name in ways}
+    with mixed_precision(model):  # as `train` does
+        for batches in feeds.values():  # the first steps also build the graph, and the first pass fills the cache
+            for _ in range(5):
+                model.train_on_batch(*next(batches))
+            for _ in range(READ // settings.batch_size):
+                next(batches)
+        for _ in range(FEEDS):
+            for name, batches in feeds.items():
+                waited, started = 0.0, time.perf_counter()
+                for _ in range(STEPS):
+                    before = time.perf_counter()
+                    batch = next(batches)
+                    waited += time.perf_counter() - before
+                    model.train_on_batch(*batch)
+                taken = time.perf_counter() - started
+                rates[name].append(STEPS * settings.batch_size / taken)
+                shares[name].append(100 * waited / taken)
+    return [
+        {
+            "training fed from": name,
+            **measured.spread(rates[name], "captchas a second"),
+            "waiting [%]": statistics.median(shares[name]),
+            "waiting at most [%]": max(shares[name]),
+        }
+        for name in ways
+    ]
 
 
 def padded_by_tensorflow(images: tf.Tensor) -> tf.Tensor:
@@ -197,10 +263,10 @@ def main() -> None:
         settings = load_settings("pipeline", data_dir=folder, train_count=READ, validation_count=1, test_count=1)
         generate(settings)
         records.write_records(settings)
-        read, waiting = reading(settings), waiting_share(settings)
+        read, fed = reading(settings), feeding(settings)
         mirrored, released = mirroring(settings), releasing(settings)
-    measured.show("How long does training wait for data?", [waiting])
+    measured.show("How fast is training, and how long does it wait for data?", fed)
     measured.show("How long do the edges of a batch take?", mirrored)
     measured.show("How often do batches keep the caller waiting when they are let go?", released)
-    more = {"waiting": waiting, "mirroring": mirrored, "releasing": released}
+    more = {"feeding": fed, "mirroring": mirrored, "releasing": released}
     measured.save("pipeline", "How many captchas a second are drawn and read?", [*drawn, *read], **more)

@@ -1,4 +1,4 @@
-"""Reading: how long does a captcha take, against ready-made readers?"""
+"""Reading: how long does a captcha take, compared with ready-made engines? On validation captchas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers.scores import proportion
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 
-COUNT = 1_000  # test captchas
+COUNT = 1_000  # validation captchas
 BATCH = 256
 
 
@@ -47,7 +47,7 @@ def tesseract_reader() -> Callable[[Image.Image], str] | None:
 
 
 def one_at_a_time(read: Callable[[Image.Image], str], images: list[Image.Image], texts: list[str]) -> dict[str, Any]:
-    """A row: milliseconds for each captcha, and how many were read right."""
+    """A row: milliseconds for each captcha, and how many are read completely right."""
     read(images[0])
     taken, right = [], 0
     for image, text in zip(images, texts, strict=True):
@@ -60,7 +60,7 @@ def one_at_a_time(read: Callable[[Image.Image], str], images: list[Image.Image],
 
 def main() -> None:
     """Measure all that is installed, print and keep it."""
-    listed = list_images(default_experiment(trained=True), "test")[:COUNT]
+    listed = list_images(default_experiment(trained=True), "validation")[:COUNT]
     images, texts = [Image.open(image.path).convert("RGB") for image in listed], [image.text for image in listed]
     reader = Reader.load("default")
     rows = [{"reader": "ours, one at a time", **one_at_a_time(lambda i: reader.read(i)[0].text, images, texts)}]
@@ -82,4 +82,4 @@ def main() -> None:
     for row in rows:
         score = proportion(row.pop("right"), COUNT)
         row |= {"lowest [%]": 100 * score.low, "highest [%]": 100 * score.high, "captchas": COUNT}
-    measured.save("reading", f"How long does one of {COUNT:,} test captchas take?", rows)
+    measured.save("reading", f"How long does one of {COUNT:,} validation captchas take?", rows, split="validation")
