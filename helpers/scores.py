@@ -1,5 +1,6 @@
 """How good a reading is. Knows arrays only: labels and predictions [captchas, positions]."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -16,10 +17,30 @@ class Proportion(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        decimals = 2 if self.high - self.low < 0.002 else 1
-        share = f"{100 * self.value:.{decimals}f} %"
-        interval = f"{100 * self.low:.{decimals}f}–{100 * self.high:.{decimals}f}"
-        return f"{share} ({self.right:,} of {self.count:,}; 95 % interval {interval})"
+        return f"{self.percent} % ({self.right:,} of {self.count:,}; 95 % interval {self.interval})"
+
+    @property
+    def percent(self) -> str:
+        """The share in per cent, such as "97.6": 100 and 0 only where all or none are right."""
+        return f"{100 * self.value:.{self._decimals()}f}"
+
+    @property
+    def interval(self) -> str:
+        """The interval in per cent, such as "96.5–98.4", with as many decimals as the share."""
+        decimals = self._decimals()
+        return f"{100 * self.low:.{decimals}f}–{100 * self.high:.{decimals}f}"
+
+    def _decimals(self) -> int:
+        """As many as it takes to tell the share and its interval from 0 and 100 %, where they are neither."""
+        between = [share for share in self[2:] if 0 < share < 1]
+        least = 2 if self.high - self.low < 0.002 else 1
+        return next(d for d in itertools.count(least) if all(0 < round(100 * share, d) < 100 for share in between))
+
+
+def percent(probability: float) -> str:
+    """A probability in per cent with one decimal; what is nearly certain is "over 99.9", never "100.0"."""
+    written = f"{100 * probability:.1f}"
+    return {"100.0": "over 99.9", "0.0": "under 0.1"}.get(written, written)
 
 
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:

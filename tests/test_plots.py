@@ -517,7 +517,7 @@ def test_what_was_read_is_hatched_and_the_truth_told_by_its_word(true):
 def test_progress_tells_the_last_accuracy(accuracy):
     points = [POINT, {**POINT, "images": 1200, "validation captchas": accuracy}]
     written = texts(plots.draw_progress(points, 2400, 256, 10))
-    assert f"{100 * accuracy:.1f} % of 256 validation captchas whole" in written
+    assert f"{100 * accuracy:.1f} % of 256 validation captchas read right" in written
     assert "50% of 2,400 images, 2 s, about 2 s left" in written
 
 
@@ -530,9 +530,21 @@ def test_progress_draws_the_loss_and_the_line_of_guessing():
     assert [line.get_color() for line in above.lines[:4]] == [plots.DIGITS, plots.CAPTCHAS] * 2
     assert np.allclose(below.lines[2].get_ydata(), np.log(10))
     assert "ln 10: guessing" in texts(figure)
-    assert below.get_ylim() == (0, 1.35 * np.log(10))
-    high = plots.draw_progress([POINT, {**POINT, "images": 200, "training loss": 8.0}], 400, 256, 10)
-    assert high.axes[1].get_ylim() == pytest.approx((0, 8.4))
+    assert below.get_ylim() == pytest.approx((0, 1.6 * np.log(10)))
+    assert not any("rises" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("split", ["training", "validation"])
+def test_progress_tells_a_loss_that_lies_above_the_axis(split):
+    points = [POINT, {**POINT, "images": 100, f"{split} loss": 50.24}, {**POINT, "images": 200, f"{split} loss": 0.5}]
+    figure = plots.draw_progress(points, 400, 256, 10)
+    assert figure.axes[1].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
+    assert "the loss rises to 50.2" in texts(figure)
+
+
+def test_progress_tells_the_highest_loss_that_is_a_number():
+    points = [{**POINT, "training loss": np.nan}, {**POINT, "training loss": 8.0}, {**POINT, "training loss": np.inf}]
+    assert "the loss rises to 8" in texts(plots.draw_progress(points, 400, 256, 10))
 
 
 def test_progress_survives_a_training_run_of_no_images():

@@ -1,6 +1,7 @@
 """Accuracies and their intervals, against figures worked out by hand."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from helpers.scores import (
     confusion,
     cross_entropy,
     digit_accuracy,
+    percent,
     position_accuracy,
     proportion,
     wilson_interval,
@@ -134,3 +136,48 @@ def test_shapes_that_do_not_fit_are_refused(score, labels, predicted):
 def test_a_proportion_is_shown_with_its_count_and_interval():
     assert str(proportion(981, 1000)) == "98.1 % (981 of 1,000; 95 % interval 97.1–98.8)"
     assert str(proportion(9984, 10_000)) == "99.84 % (9,984 of 10,000; 95 % interval 99.74–99.90)"
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "text"),
+    [
+        (9_991, 10_000, "99.91 % (9,991 of 10,000; 95 % interval 99.83–99.95)"),
+        (10, 10, "100.0 % (10 of 10; 95 % interval 72.2–100.0)"),
+        (0, 200, "0.0 % (0 of 200; 95 % interval 0.0–1.9)"),
+        (998, 1_000, "99.8 % (998 of 1,000; 95 % interval 99.3–99.9)"),
+        (999, 1_000, "99.90 % (999 of 1,000; 95 % interval 99.44–99.98)"),
+        (1_999, 2_000, "99.95 % (1,999 of 2,000; 95 % interval 99.72–99.99)"),
+        (29_999, 30_000, "99.997 % (29,999 of 30,000; 95 % interval 99.981–99.999)"),
+        (1, 30_000, "0.003 % (1 of 30,000; 95 % interval 0.001–0.019)"),
+    ],
+)
+def test_a_proportion_rounds_no_mistake_away(right, count, text):
+    assert str(proportion(right, count)) == text
+
+
+@given(COUNTS)
+def test_a_proportion_is_shown_as_0_or_100_only_where_it_is(counts):
+    right, count = counts
+    score = proportion(right, count)
+    share, shown_right, shown_count, low, high = (
+        float(number.replace(",", ""))
+        for number in re.fullmatch(r"(\S+) % \((\S+) of (\S+); 95 % interval (\S+)–(\S+)\)", str(score)).groups()
+    )
+    assert (shown_right, shown_count) == counts
+    for shown, true in ((share, score.value), (low, score.low), (high, score.high)):
+        assert (shown == 0, shown == 100) == (true == 0, true == 1)
+        assert shown == pytest.approx(100 * true, abs=0.0501)
+    assert low <= share <= high
+    assert len({len(number.partition(".")[2]) for number in (score.percent, *score.interval.split("–"))}) == 1
+
+
+@given(st.floats(0, 1))
+def test_a_probability_is_never_shown_as_certain(probability):
+    shown = percent(probability)
+    assert shown not in ("0.0", "100.0")
+    if shown == "over 99.9":
+        assert probability > 0.999
+    elif shown == "under 0.1":
+        assert probability < 0.001
+    else:
+        assert float(shown) == pytest.approx(100 * probability, abs=0.0501)

@@ -1,7 +1,7 @@
-"""Everything that is drawn. Knows arrays and texts only; what a figure tells, its caller finds and gives as the title.
+"""All figures. They know arrays and texts only; the caller works out what a figure shows, and gives it as the title.
 
 A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns
-the figure. Any number of things is drawn, also none. Where training and validation are drawn
+the figure. Each draws any number of things, also none. Where training and validation are drawn
 together, solid lines are training and dashed ones validation, blue is a digit, vermilion a whole
 captcha and green a loss.
 """

@@ -30,7 +30,7 @@ def horizontal_bars(
 def shares(
     scores: Mapping[str, tuple[int, int, float, float, float]], xlabel: str, title: str, ax: Axes | None = None
 ) -> Axes:
-    """A bar for each share, its 95 % interval in black, its count beside it; none is rounded to 0 or 100 %.
+    """A bar for each share, with its 95 % interval in black and its count beside it; none is rounded to 0 or 100 %.
 
     Args:
         scores: name -> (right, count, share, low, high), as `scores.proportion` gives.

@@ -1,4 +1,4 @@
-"""What the drawings share: colours, styles that never run out, empty axes, and a word where nothing is to draw."""
+"""What all figures share: colours, a style for any number of series, empty axes, a word where nothing can be drawn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def series_styles(count: int, ordered: bool = False, colors: Sequence[str] = ())
 
     Args:
         ordered: shades from dark to light, for series that have an order, such as positions.
-        colors: of the series, in the place of the palette; they may repeat.
+        colors: of the series, instead of the palette; they may repeat.
     """
     shades = [tuple(shade) for shade in plt.get_cmap("viridis")(np.linspace(0, 0.85, count))]
     palette = shades if ordered else colors or PALETTE
@@ -61,7 +61,7 @@ def panels(
 def open_axes(
     ax: Axes | None, title: str, xlabel: str = "", ylabel: str = "", width: float = 7.5, height: float = 3.6
 ) -> Axes:
-    """`ax`, or new axes of `width` x `height` inches, with their title, which is smaller beside other charts."""
+    """`ax`, or new axes of `width` x `height` inches, with a title that is smaller beside other charts."""
     ax = panels(1, 1, width=width, height=height)[1][0] if ax is None else ax
     alone = len(ax.figure.axes) == 1
     ax.set_title(title, fontsize=11 if alone else 9.5, wrap=alone)

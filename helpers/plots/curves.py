@@ -1,4 +1,4 @@
-"""Everything that is drawn as curves or points: over time, along a knob, against another number."""
+"""Curves and points: over time, along a knob, or against another number."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -31,15 +31,15 @@ def curves(
     write: str = "",
     **limits: Any,
 ) -> Axes:
-    """Curves of any number, with intervals where they have any; a logarithmic axis shows 0 at its lower end, as "0".
+    """Any number of curves, with their intervals if they have any; a logarithmic axis shows 0 at its lower end, as "0".
 
     Args:
         lines: name -> (x, y), or (x, y, low, high).
         names: where they are written: "legend", "ends" of the curves, or "none".
         joined: False for points without a line between them.
         ordered: shades from dark to light, for curves that have an order, such as positions.
-        colors: of the curves, in the place of the palette.
-        dashed: names of the curves of held-out captchas, where others are of training captchas.
+        colors: of the curves, instead of the palette.
+        dashed: names of the curves that belong to held-out captchas.
         references: name -> y of a level, or (x, y): what the curves are compared with, grey and dotted.
         notes: (x, text), written at the lower edge.
         write: how each y is written beside its point (with "ends": the last), such as "{:.1f} %".

@@ -13,7 +13,7 @@ FIRST, LAST, ROW = 48, 16, 16  # bytes shown of a long record, and in a row
 
 
 def byte_map(record: bytes, parts: Sequence[tuple[str, int]], ax: Axes | None = None) -> Axes:
-    """A record as coloured cells in hexadecimal; of a long one, the first 48 and the last 16 bytes.
+    """A record as coloured cells in hexadecimal; of a long record, its first 48 and last 16 bytes.
 
     Args:
         parts: (name, bytes) in order; together they make the record.

@@ -1,4 +1,4 @@
-"""Pictures as they are: one, in rows, in strips, as tiles."""
+"""Pictures: one alone, or several in rows, in strips or as tiles."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def show_image(image: Any, title: str = "", ax: Axes | None = None, colormap: st
 
     Args:
         image: [height, width] or [height, width, channels], 0 to 255.
-        colormap: for values that are no grey levels, from their lowest to their highest.
+        colormap: for values that are not grey levels, from their lowest to their highest.
     """
     ax = open_axes(ax, title, width=4, height=1.9)
     pixels = np.asarray(image)
@@ -42,7 +42,7 @@ def gallery(
     """Pictures in rows, each under its title.
 
     Args:
-        colors: of the titles; the titles themselves must tell what a colour tells.
+        colors: of the titles. What a colour says, the title must say too.
         shades: laid over each picture, 0 for nothing to 1, [rows, columns].
         width: of each picture [inches].
     """
@@ -65,7 +65,7 @@ def strips(rows: Mapping[str, tuple[Sequence[str], Sequence[Any]]], heading: str
 
     Args:
         rows: name -> (titles, pictures).
-        colormap: for values that are no grey levels, each picture from its lowest to its highest.
+        colormap: for values that are not grey levels, each picture from its lowest to its highest.
     """
     columns = max([1, *(len(images) for _, images in rows.values())])
     fig, axes = panels(len(rows) * columns, columns, heading, 1.6 + 1.1 / columns, 0.86)

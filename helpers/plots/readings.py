@@ -1,4 +1,4 @@
-"""What a network reads, how sure it is, and what it takes for what."""
+"""What a network reads, how sure it is of it, and which characters it confuses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ def character_bars(
 
     Args:
         probabilities: [classes].
-        true: index of the true character, if it shall be marked "true" in blue, and the other "read" and hatched.
+        true: index of the true character, to mark it "true" in blue, and what was read "read" and hatched.
     """
     ax = open_axes(ax, title, width=4, height=2)
     ax.spines[["top", "right"]].set_visible(False)
@@ -82,7 +82,7 @@ def heat_map(
         values: [rows, columns].
         write: how a number is written, such as "{:.1f}".
         most: the number with the last shade, the largest one unless given.
-        logarithmic: shades of counts, so that rare ones are seen beside common ones; 0 stays blank.
+        logarithmic: shades for counts, so that rare ones can be seen beside common ones; 0 stays blank.
     """
     values = np.asarray(values)
     if values.size and values.shape != (len(rows), len(columns)):

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from helpers.plots.basics import CAPTCHAS, DIGITS, GREEN, GREY, LOSS, say_none
 
+LOSS_SHOWN = 1.6  # times the loss of guessing; what lies above is told in words
+
 
 def live_display() -> Callable[[Figure], None]:
     """A function that shows a figure, each new one in the place of the last.
@@ -62,12 +64,15 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     ax.axvspan(0, last["images"], ymin=0.985, color=GREEN)
     left = f", about {last['seconds'] * (1 / done - 1):.0f} s left" if 0 < done < 1 else ""
     title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{left}: "
-    title += f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas whole"
+    title += f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas read right"
     ax.set_title(title, fontsize=10)
     ax.set(xlim=(0, total), ylim=(-2, 106), ylabel=f"read right,\nof {probe_size} captchas [%]")
     ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
+    top = LOSS_SHOWN * math.log(classes)
     losses = [point[f"{split} loss"] for point in points for split in ("training", "validation")]
-    highest = max(filter(math.isfinite, losses), default=0.0)
-    below.set(ylim=(0, max(1.35 * math.log(classes), 1.05 * highest)), ylabel="loss\n[nats per digit]")
+    if (highest := max(filter(math.isfinite, losses), default=0.0)) > top:
+        below.annotate(f"the loss rises to {highest:.3g}", (0.5, 1), xycoords="axes fraction", fontsize=8,
+                       ha="center", va="top", color=LOSS)  # fmt: skip
+    below.set(ylim=(0, top), ylabel="loss\n[nats per digit]")
     below.set_xlabel("training images seen; the bar at the top is the progress")
     return fig
