@@ -1,6 +1,6 @@
 """What stands behind `make run`, `make notebooks` and `make clean`.
 
-python -m helpers run        executes the five notebooks into copies in the data folder, prints the accuracy
+python -m helpers run        executes copies of the five notebooks in the data folder, and prints the accuracy
 python -m helpers notebooks  executes in place what is stale and says why; with --all, everything
 python -m helpers clean      deletes the experiments in the data folder, after showing them and what stays
 """
@@ -33,12 +33,13 @@ from helpers.settings import Settings, load_settings
 STAMP = "captcha_notebooks"
 SLOW = 5.0  # seconds; such a cell gets a line of its own
 CELL_TIMEOUT = 3600  # seconds
-READS = {  # what a notebook reads of what notebooks before it made
+READS = {  # the files of earlier notebooks that a notebook reads
     "03_write_tfrecords": ["manifest.json"],
     "04_train_alexnet": ["records/manifest.json"],
     "05_read_captchas": ["manifest.json", "model.keras"],
     "solutions/03_write_tfrecords": ["manifest.json"],
     "solutions/05_read_captchas": ["manifest.json", "model.keras"],
+    "beyond/why_it_learns": ["records/manifest.json", "model.keras"],
     "beyond/what_it_sees": ["model.keras"],
     "beyond/where_it_fails": ["model.keras"],
 }
@@ -61,15 +62,15 @@ def further_notebooks() -> list[Path]:
 
 
 def name_of(path: Path) -> str:
-    """A notebook's name as it is told, such as "solutions/03_write_tfrecords"."""
+    """A notebook's name as it is shown, such as "solutions/03_write_tfrecords"."""
     return "/".join(path.with_suffix("").parts[-2:]).removeprefix("notebooks/")
 
 
 def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
-    """Keep what a reader without a kernel can see.
+    """Keep what can be seen without a kernel.
 
-    Of a progress bar that is what a terminal would show at the end, the last state of the line; of
-    widgets, which only a running kernel can show, their text. Pictures are packed better.
+    Of a progress bar that is the last state of its line, as a terminal shows it at the end; of widgets,
+    which only a running kernel can show, it is their text. Pictures are packed into fewer bytes.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -82,7 +83,7 @@ def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
 
 
 def packed_png(data: str) -> str:
-    """The same pixels in fewer bytes, both as base64: no transparency that nothing uses, and packed well."""
+    """The same PNG in fewer bytes, both as base64: without unused transparency, and packed well."""
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
     if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
         picture = picture.convert("RGB")
@@ -112,7 +113,7 @@ def makers(path: Path, settings: Settings) -> set[Path]:
 
 
 def progress(total: int) -> dict[str, Callable[..., None]]:
-    """What is told while cells are executed: each on a terminal, elsewhere the slow ones."""
+    """What is printed while cells are executed: on a terminal about each, elsewhere about the slow ones."""
     live = sys.stdout.isatty()
     state = {"number": 0, "started": 0.0}
 
@@ -157,7 +158,7 @@ def execute(path: Path, target: Path, settings: Settings, why: str = "") -> None
 
 
 def notebooks(settings: Settings, everything: bool = False) -> None:
-    """Execute in place what is stale, or all; where the data folder lacks what they read, fill it first."""
+    """Execute in place the stale notebooks, or all; where the data folder lacks what they read, fill it first."""
     order, current = numbered_notebooks() + solution_notebooks() + further_notebooks(), 0
     for path in order:
         reasons = ["all were asked for"] if everything else outdated(path, settings)
@@ -173,14 +174,14 @@ def notebooks(settings: Settings, everything: bool = False) -> None:
 
 
 def stored_score(settings: Settings) -> Proportion:
-    """The held-out score that notebook 4 stored."""
+    """The test score that notebook 4 stored."""
     metrics = read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
     names = "captchas_right", "test_count", "captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high"
     return Proportion(*(metrics[name] for name in names))
 
 
 def run(settings: Settings) -> None:
-    """Execute the five notebooks into copies, and print the result."""
+    """Execute copies of the five notebooks, and print the result."""
     started = time.perf_counter()
     copies = settings.folder / "notebooks"
     for path in numbered_notebooks():
@@ -194,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m helpers", description=__doc__, formatter_class=form)
     parser.add_argument("task", choices=["run", "notebooks", "clean"])
-    parser.add_argument("--all", action="store_true", help="notebooks: execute also what is up to date")
+    parser.add_argument("--all", action="store_true", help="with notebooks: execute also what is up to date")
     options = parser.parse_args(arguments)
     os.environ["CAPTCHA_UNATTENDED"] = "1"  # no person sits at the kernels that are started here
     os.environ.pop("JPY_SESSION_NAME", None)

@@ -1,11 +1,11 @@
-"""The one family of errors: a message says what is wrong, where, and what to do next."""
+"""The one family of errors. A message says what is wrong, where, and what to do next."""
 
 
 class TutorialError(Exception):
-    """Something a learner can put right. In a notebook only the message is shown."""
+    """Something that a learner can put right. In a notebook only the message is shown."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython prints instead of the stack: one readable line."""
+        """What IPython prints instead of a traceback: one readable line."""
         return [f"{type(self).__name__}: {self}"]
 
 

@@ -1,10 +1,10 @@
-"""TensorFlow and Keras without their start-up log lines, and with the quick kernels of oneDNN.
+"""TensorFlow and Keras without their start-up log lines, and with the fast kernels of oneDNN.
 
 TensorFlow writes to the process's error stream before any setting of its own can stop it, so that
-stream is closed off while it is imported. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line.
+stream leads nowhere during the import. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line.
 
 By itself TensorFlow uses oneDNN only on processors with AVX-512 VNNI or newer. Those with AVX2 alone
-train clearly faster with it, too. So it is switched on here, unless TF_ENABLE_ONEDNN_OPTS says 0. That
+also train clearly faster with it. So it is switched on here, unless TF_ENABLE_ONEDNN_OPTS says 0. That
 works only before TensorFlow is imported: import `keras` and `tf` from here, nowhere else.
 """
 
@@ -22,7 +22,7 @@ PUT_RIGHT = "Run `pip install -r requirements.txt`, then restart the kernel."
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Send the process's error stream (file descriptor 2) nowhere while the block runs."""
+    """While the block runs, lead the process's error stream (file descriptor 2) nowhere."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import SettingsError
 from helpers.network.alexnet import ORIGINAL, build_alexnet, layer_shapes
 from helpers.network.views import VIEWS, averaged_logits, careful_logits
 from helpers.quiet_tensorflow import keras, tf
@@ -82,6 +83,41 @@ def test_options_reach_their_layers():
     assert model.get_layer("dense1_dropout").rate == 0.4
     assert model.get_layer("conv1").output.shape == (None, 22, 22, 4)
     assert model(np.zeros((2, 32, 64, 1), np.uint8)).shape == (2, 4, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        *[({"filters": given}, "filters: .* five whole numbers above 0, such as") for given in
+          ((4, 4, 4), (4, 4, 4, 4, 0), (4, 4, 4, 4, 4.0), (4, 4, 4, 4, True), 4, "abcde", None)],
+        *[({"dense_units": given}, "dense_units: .* two whole numbers above 0") for given in ((4,), 4, (4, -1), ())],
+        *[({"first_stride": given}, "first_stride: .* a whole number above 0") for given in (0, 1.5, "2", None, True)],
+        *[({"dropout": given}, "dropout: .* at least 0 and less than 1") for given in (1, -0.1, "0.2", None)],
+        *[({"padding": given}, "padding: .* 'same' or 'valid'") for given in ("full", None)],
+        *[({"input_size": given}, "input_size: .* None or .height, width.") for given in (9, (9,), (0, 9), (9, 9, 1))],
+        ({"padding": "valid", "first_stride": 4}, "padding: with 'valid' a picture of 60x160 pixels is too small"),
+        ({"padding": "valid", "input_size": (90, 24)}, "padding: with 'valid' a picture of 90x24 pixels is too small"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_cannot_be_used_is_told_by_its_name(arguments, told):
+    with pytest.raises(SettingsError, match=f"^{told}"):
+        build_alexnet(CaptchaStyle(), **arguments)
+
+
+@pytest.mark.parametrize("side", range(24, 80, 3))
+def test_a_picture_is_too_small_where_keras_finds_it_too_small(side, monkeypatch):
+    few = {"filters": (1,) * 5, "dense_units": (1, 1), "padding": "valid", "input_size": (side, 99)}
+
+    def refused():
+        try:
+            build_alexnet(CaptchaStyle(), **few)
+        except (SettingsError, ValueError):
+            return True
+        return False
+
+    told = refused()
+    monkeypatch.setattr("helpers.network.alexnet.check_arguments", lambda *_: None)
+    assert refused() == told
 
 
 def test_a_faint_captcha_is_as_strong_as_a_bold_one(tiny):

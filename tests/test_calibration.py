@@ -43,9 +43,15 @@ def test_nothing_looks_foreign_to_what_was_not_calibrated():
     assert UNCALIBRATED.familiar(np.array([-99.0, 0.0]), np.zeros((2, 5))).tolist() == [True, True]
 
 
-@pytest.mark.parametrize("given", [UNCALIBRATED, Calibration(1.4), BOUNDS])
-def test_it_survives_json(given):
-    assert Calibration.from_dict(json.loads(json.dumps(given.to_dict()))) == given
+def test_without_filters_a_weak_answer_still_counts():
+    assert Calibration(weakest=5.0).familiar(np.array([4.9, 5.0]), np.zeros((2, 0))).tolist() == [False, True]
+    found = find_usual(1.4, np.linspace(0, 10, 1_000), np.zeros((1_000, 0)))
+    assert found == Calibration(1.4, pytest.approx(0.05, abs=0.01))
+
+
+@pytest.mark.parametrize("given", [UNCALIBRATED, Calibration(1.4), Calibration(1.4, weakest=5.0), BOUNDS])
+def test_it_survives_json_that_knows_no_infinity(given):
+    assert Calibration.from_dict(json.loads(json.dumps(given.to_dict(), allow_nan=False))) == given
 
 
 def test_each_sign_takes_a_few_of_many_for_foreign(monkeypatch):

@@ -314,6 +314,21 @@ def test_clean_keeps_what_somebody_put_into_an_experiment_or_calls_one(settings,
         assert (data / kept).is_dir()
 
 
+def test_clean_knows_the_networks_of_an_experiment(settings, monkeypatch, capsys):
+    data = settings.data_dir
+    for name in ("default", "other"):
+        (experiment(data / name) / "networks" / "mine" / "checkpoint").mkdir(parents=True)
+        (data / name / "networks" / "mine" / "model.keras").write_bytes(b"0" * 1_000_000)
+    (data / "other" / "networks" / "mine" / "notes.txt").write_text("mine")
+    (data / "other" / "networks" / "list.txt").write_text("mine")
+    said = cleaned(settings, monkeypatch, capsys)
+    assert "data/default: 3 files, 3.0 MB" in said
+    for kept in ("mine/notes.txt", "networks/list.txt"):
+        assert f"{kept} stays: the project did not make it" in said
+    left = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+    assert left == {"other/networks/mine/notes.txt", "other/networks/list.txt"}
+
+
 def test_clean_keeps_a_quick_folder_in_which_something_stays(settings, monkeypatch, capsys):
     experiment(settings.data_dir / "quick" / "default")
     (settings.data_dir / "quick" / "mine.txt").write_text("mine")

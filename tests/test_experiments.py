@@ -13,6 +13,7 @@ from helpers.errors import StepError
 from helpers.experiments import list_experiments
 from helpers.experiments.start import start_from
 from helpers.network.alexnet import build_alexnet
+from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.settings import open_experiment
 from helpers.training.fit import compile_model, train
@@ -88,8 +89,15 @@ def test_it_is_told_why_a_network_cannot_be_continued(trained, tiny, style, diff
 
 
 def test_other_layers_and_a_missing_network_are_refused(trained, tiny):
-    with pytest.raises(StepError, match="shapes of its weights"):
-        start_from(build_alexnet(trained.style, filters=(4, 8, 8, 8, 16)), trained, str(trained.model_path))
+    other = build_alexnet(trained.style, filters=(4, 8, 8, 8, 16), dense_units=(16, 16))
+    with pytest.raises(StepError, match=r"the weights of its layer 'conv5': 3x3x8x8, not 3x3x8x16\. Train without it"):
+        start_from(other, trained, str(trained.model_path))
+    deeper = keras.Sequential([tiny(trained.style), keras.layers.Dense(10)])
+    with pytest.raises(StepError, match=r"its layer 'conv1': 11x11x1x4.*, not 11x11x1x4 and "):
+        start_from(deeper, trained, str(trained.model_path))
+    shorter = keras.Sequential([keras.Input((60, 160, 1)), *tiny(trained.style).layers[1:4]])
+    with pytest.raises(StepError, match=r"these captchas need one that"):
+        start_from(shorter, trained, str(trained.model_path))
     with pytest.raises(StepError, match="no trained network"):
         start_from(tiny(trained.style), trained, "missing")
 
@@ -107,3 +115,5 @@ def test_a_name_is_looked_up_beside_the_experiment_itself(trained, tiny):
     assert started.name == "alexnet_from_tiny"
     with pytest.raises(StepError, match="no trained network"):
         start_from(tiny(trained.style), dataclasses.replace(other, profile="full"), "tiny")
+    third = dataclasses.replace(other, network="mine")  # a further network starts from the other's own
+    assert start_from(tiny(trained.style), third, "tiny").name == "alexnet_from_tiny"

@@ -54,28 +54,32 @@ CHECKED_CELLS = {
     ],
     "03_write_tfrecords": [
         '{"shape [height, width]": grey.shape, "type": str(grey.dtype), "bytes": grey.nbytes}',
-        "example = records.to_example(grey, first.text, style)",
+        "class_numbers, text = style.text_to_labels(first.text), first.text.encode()",
         "serialized = example.SerializeToString(deterministic=True)",
         'length, checksum = struct.unpack("<QI", record[:12])',
-        "images, labels = records.parse_batch(tf.constant([serialized]), style)",
+        "batch = tf.constant([from_helper])",
         "{split: count_differences(split) for split in SPLITS}",
-        'batches = records.load_batches(settings, "train", batch_size=64, shuffle=True)',
+        'paths = [str(settings.records_folder / shard["name"]) for shard in manifest["shards"]["train"]]',
         "ends = record_ends(good)",
         "middle = (ends[1] + ends[2]) // 2",
         "count_records(good[: ends[2]])",
     ],
     "04_train_alexnet": [
-        "for name, shape, parameters in layer_shapes(model):",
-        'networks = {"original, 224 × 224": ORIGINAL, "here": {}}',
-        "logits = model(images)",
+        "pairs = itertools.zip_longest(new_network().layers, build_alexnet(style).layers)",
         "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        "answers = tf.one_hot(labels - labels % 2, len(style.classes))",
         "str(scores.proportion(10, 10))",
         'for row in load_result("accuracy")["rows"]:',
     ],
     "05_read_captchas": [
+        "surest_one = int(np.argmax([reading.confidence for reading in readings]))",
+        "same_text = text == readings[surest_one].text",
         "first = readings[0]",
         "best = first.probabilities.max(axis=1)",
         "for right, count in [(99, 100), (990, 1_000), (9_900, 10_000)]:",
+    ],
+    "beyond/why_it_learns": [
+        'networks = {"2014, 224 × 224": ORIGINAL, "ours": {}}',
     ],
     "beyond/what_it_sees": [
         'kernel = reader.model.get_layer("conv1").get_weights()[0]',
@@ -176,6 +180,34 @@ def test_speaks_plainly(path):
     assert not re.findall(r"\b(just|simply|easily|obviously|of course)\b", prose(path), flags=re.IGNORECASE)
 
 
+# What the lessons are about; each stands in a cell that a learner can change.
+TAUGHT = {
+    "03_write_tfrecords": ["tf.train.Feature(", "parse_example(", "TFRecordDataset", ".shuffle(", ".batch(", ".map("],
+    "04_train_alexnet": ["Conv2D(", "MaxPooling2D(", "BatchNormalization(", "Dense(", ".compile(", ".fit("],
+    "05_read_captchas": [".temperature", "np.exp(", ".argmax("],
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_what_is_taught_stands_in_the_lesson(name):
+    code = "\n".join(cell.source for cell in cells(REPOSITORY / "notebooks" / f"{name}.ipynb", "code"))
+    assert [part for part in TAUGHT[name] if part not in code] == []
+
+
+def test_notebook_4_is_short_and_trains_in_its_first_half():
+    everything = read(NUMBERED[3]).cells
+    trains = next(i for i, cell in enumerate(everything) if "train(model, settings" in cell.source)
+    texts = [(i, cell.source) for i, cell in enumerate(everything) if cell.cell_type == "markdown"]
+    counts = {i: len(re.sub(r"## Exercises.*?(?=## |$)", "", text, flags=re.DOTALL).split()) for i, text in texts}
+    assert sum(counts.values()) < 1_900
+    assert sum(count for i, count in counts.items() if i < trains) < sum(counts.values()) / 2
+    assert trains <= len(everything) / 2 + 1
+
+
+def test_the_readme_is_short():
+    assert len(PAGES[0].read_text(encoding="utf-8").split()) <= 800
+
+
 @numbered
 def test_links_lead_back_and_forth(path):
     index = NUMBERED.index(path)
@@ -185,7 +217,10 @@ def test_links_lead_back_and_forth(path):
         assert "(../README.md)" in cell.source
 
 
-@pytest.mark.parametrize("path", [*EVERY, REPOSITORY / "README.md"], ids=lambda path: path.name)
+PAGES = [REPOSITORY / name for name in ("README.md", "helpers/README.md", ".github/CONTRIBUTING.md")]
+
+
+@pytest.mark.parametrize("path", [*EVERY, *PAGES], ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_relative_links_exist(path):
     text = path.read_text(encoding="utf-8") if path.suffix == ".md" else prose(path)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#", "attachment:"))]

@@ -1,11 +1,13 @@
 """Records hold every image to the pixel, and a damaged shard is noticed by its name."""
 
+import ast
 import dataclasses
 import itertools
 import os
 import struct
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -316,3 +318,59 @@ def test_the_bytes_of_a_record_do_not_depend_on_the_run(shared_recorded):
     for path in shared_recorded.records_folder.glob("*.tfrecord"):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             assert record == tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+
+
+LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "03_write_tfrecords.ipynb"
+IN_THE_LESSON = ("class_numbers, ", "features =", "serialized =", "def parse(", "def same(", "batch =", "def mixed_")
+CHECKED = ("as the helper's", "yours gives the same", "yours are the same")
+WIDTH = '"width": tf.train.Feature(int64_list=tf.train.Int64List(value=[160])),'
+# What a learner may change in the lesson, and which of the three comparisons then fail.
+CHANGES = {
+    "nothing": ("", "", ()),
+    "a fourth feature": ("features = {", "features = {" + WIDTH, CHECKED[:1]),
+    "a feature renamed": ('"labels": tf.train', '"digits": tf.train', CHECKED[:1]),
+    "a feature that no record has": ('FixedLenFeature([], tf.string),', 'FixedLenFeature([], tf.string), '
+                                     '"width": tf.io.FixedLenFeature([1], tf.int64),', CHECKED[1:]),
+    "pixels as fractions": ("return images,", "return images / 255,", CHECKED[1:]),
+    "labels as they are stored": ('tf.cast(parsed["labels"], tf.int32)', 'parsed["labels"]', CHECKED[1:]),
+    "images alone": ('return images, tf.cast(parsed["labels"], tf.int32)', "return images", CHECKED[1:]),
+    "labels of any number": ("FixedLenFeature([style.positions], tf.int64)", "VarLenFeature(tf.int64)", CHECKED[1:]),
+    "a small buffer": ("2_000", "100", CHECKED[2:]),
+    "no buffer": (".shuffle(2_000, seed=seed)", "", CHECKED[2:]),
+    "one shard after the other": ("cycle_length=len(paths)", "cycle_length=1", CHECKED[2:]),
+    "another seed": ("shuffle(2_000, seed=seed)", "shuffle(2_000, seed=7)", CHECKED[2:]),
+    "other batches": ("batch(64).map", "batch(32).map", CHECKED[2:]),
+    "no parser": (".map(parse)", "", CHECKED[2:]),
+    "no batches": ("mixed.batch(64)", "mixed", CHECKED[2:]),
+    "nothing prepared": (".prefetch(4)", "", ()),
+}  # fmt: skip
+
+
+def shown_by(source: str, names: dict[str, object]) -> object:
+    """What a notebook shows below a cell: the value of its last expression."""
+    *lines, last = ast.parse(source).body
+    exec(compile(ast.Module(lines, []), "cell", "exec"), names)
+    if isinstance(last, ast.Expr):
+        return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+    return exec(compile(ast.Module([last], []), "cell", "exec"), names)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_lesson_compares_its_own_lines_with_the_helpers_and_never_raises(shared_recorded, change):
+    before, after, different = CHANGES[change]
+    cells = [cell.source for cell in nbformat.read(LESSON, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells if cell.startswith(IN_THE_LESSON) or CHECKED[2] in cell]
+    assert len(cells) == len(IN_THE_LESSON) + 1
+    assert before in "".join(cells)
+    first = list_images(shared_recorded, "train")[0]
+    names = {"tf": tf, "np": np, "records": records, "settings": shared_recorded, "style": shared_recorded.style}
+    names |= {
+        "first": first,
+        "grey": load_grey(first, shared_recorded.style),
+        "manifest": write_records(shared_recorded),
+    }
+    shown: dict[str, object] = {}
+    for cell in cells:
+        value = shown_by(cell.replace(before, after) if before else cell, names)
+        shown |= value if isinstance(value, dict) else {}
+    assert [name for name in CHECKED if shown[name] is not True] == list(different)

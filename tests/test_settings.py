@@ -129,6 +129,28 @@ def test_all_files_lie_in_the_folder_of_the_experiment():
     ]
 
 
+def test_a_further_network_has_a_folder_of_its_own_and_the_same_captchas(shared_drawn):
+    mine = open_experiment("tiny", data_dir=shared_drawn.data_dir, epochs=2, batch_size=32, network="mine")
+    assert load_settings("tiny", network="mine").network == "mine"
+    assert dataclasses.replace(mine, network=None) == shared_drawn
+    shared = ("folder", "images_folder", "manifest_path", "records_folder", "records_manifest_path")
+    assert all(getattr(mine, name) == getattr(shared_drawn, name) for name in shared)
+    own = ("model_path", "history_path", "progress_path", "metrics_path", "checkpoint_folder")
+    for name in own:
+        before = getattr(shared_drawn, name)
+        assert getattr(mine, name) == shared_drawn.folder / "networks" / "mine" / before.name
+    assert mine.describe() == shared_drawn.describe()
+    assert mine.differences(shared_drawn) == []
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "Mine", 3])
+def test_a_bad_name_of_a_network_is_refused(name):
+    with pytest.raises(SettingsError, match=r"The network's name .* small letters"):
+        load_settings(network=name)
+    with pytest.raises(SettingsError, match="'con' is taken"):
+        load_settings(network="con")
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         load_settings().epochs = 4

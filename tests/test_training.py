@@ -459,8 +459,8 @@ def test_optimizer_loss_network_and_augmentation_belong_to_the_recipe(recorded, 
 def test_layers_without_names_of_their_own_are_the_same_network_when_built_again(recorded):
     def build():
         images = keras.Input((60, 160, 1))
-        hidden = keras.layers.Dense(4)(keras.layers.Flatten()(images))
-        return compile_model(keras.Model(images, keras.layers.Reshape((4, 1))(hidden)), recorded)
+        hidden = keras.layers.Dense(40)(keras.layers.Flatten()(images))
+        return compile_model(keras.Model(images, keras.layers.Reshape((4, 10))(hidden)), recorded)
 
     assert fingerprint(build(), recorded, shift_batch) == fingerprint(build(), recorded, shift_batch)
 

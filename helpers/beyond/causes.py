@@ -1,4 +1,4 @@
-"""Why a captcha is misread: accuracy in slices of a fact, and the parts of a picture that matter. Knows arrays only."""
+"""Why a captcha is misread: accuracy along a fact, and the parts of a picture that matter. Knows arrays only."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from helpers.scores import Proportion, proportion
 
 
 def sliced(values: np.ndarray, right: np.ndarray, slices: int = 5) -> dict[str, Proportion]:
-    """Accuracy in slices of `values` that hold equally many captchas, or for each value if there are few.
+    """Accuracy in slices of `values` with equally many captchas each, or for each value if there are few.
 
     Args:
         values: a number for each captcha, such as its contrast, [captchas].
@@ -41,15 +41,15 @@ def occlusion(
 ) -> np.ndarray:
     """How much each part of a picture matters to each position.
 
-    A square of the background's grey hides a part of the picture; what then is lost of the true
-    character's probability is the importance of that part. Source: Zeiler and Fergus 2014,
+    A square of the background's grey hides a part of the picture. How much the true character's
+    probability falls is the importance of that part. Source: Zeiler and Fergus 2014,
     arXiv:1311.2901, section 4.2.
 
     Args:
         read: pictures, uint8 [batch, height, width] -> probabilities [batch, positions, classes].
         image: grey, uint8 [height, width].
         labels: the true classes, [positions].
-        size, step: of the square, and from one to the next [px].
+        size, step: side of the square, and distance from one square to the next [px].
 
     Returns:
         Lost probability, -1 to 1, for each place of the square's centre, [positions, rows, columns].

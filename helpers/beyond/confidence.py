@@ -1,4 +1,4 @@
-"""When to believe a reading: how far confidence is from accuracy, and what refusing buys. Knows arrays only."""
+"""When to believe a reading: how far confidence and accuracy differ, and what refusing buys. Knows arrays only."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> li
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
-    """The expected calibration error: how far confidence is from accuracy, averaged over all readings.
+    """The expected calibration error: how far confidence and accuracy differ, averaged over all readings.
 
     Source: Guo, Pleiss, Sun, Weinberger 2017, arXiv:1706.04599, equation 5.
     """

@@ -26,7 +26,7 @@ def drawer_of(style: CaptchaStyle) -> NotingCaptcha:
     drawer.character_rotate = style.rotation
     drawer.character_offset_dx, drawer.character_offset_dy = style.offset_x, style.offset_y
     drawer.character_warp_dx, drawer.character_warp_dy = style.warp_x, style.warp_y
-    drawer.word_space_probability = 1 - style.space_probability  # upstream: of no space
+    drawer.word_space_probability = 1 - style.space_probability  # in the package it is the chance of no space
     drawer.word_offset_dx = style.overlap
     return drawer
 
@@ -35,9 +35,9 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
     """A captcha that shows `text`: an RGB picture of style.image_width x style.height pixels.
 
     The same text, style and seed give the same pixels. The steps and their order are those of
-    `ImageCaptcha.generate_image`, which fixes the number of dots and curves that are free here.
-    What was drawn by chance is noted in `image.info["drawn"]`, see `NotingCaptcha.note`. A StyleError
-    refuses a text that this style cannot draw.
+    `ImageCaptcha.generate_image`; the numbers of dots and curves, fixed there, come from the style here.
+    What chance decided is noted in `image.info["drawn"]`, see `NotingCaptcha.note`. A text that the
+    style cannot draw is refused with a StyleError.
     """
     style.check_text(text)
     drawer = drawer_of(style)
@@ -58,7 +58,7 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
 
 
 def save_captcha(image: Image.Image, file: Path) -> None:
-    """Write a captcha as .png or .jpg, with the note of what was drawn inside the file."""
+    """Write a captcha as .png or .jpg, with the note of what was drawn in the same file."""
     note = json.dumps(image.info["drawn"], separators=(",", ":"))
     if file.suffix == ".jpg":
         image.save(file, quality=90, comment=note)
@@ -69,7 +69,7 @@ def save_captcha(image: Image.Image, file: Path) -> None:
 
 
 def read_note(file: Path) -> dict[str, Any]:
-    """The note of what was drawn in a file of `save_captcha`; an ImageError where there is none."""
+    """The note in a file that `save_captcha` wrote; ImageError if there is none."""
     info = open_image(file).info
     try:
         return json.loads(info.get("drawn") or info["comment"])

@@ -1,4 +1,4 @@
-"""The fonts there are, and which characters they can draw."""
+"""Which fonts there are, and which characters they can draw."""
 
 import functools
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ from helpers.errors import StyleError
 
 FOLDERS = (  # these packages are on every machine that runs the notebooks
     Path(captcha.__file__).parent / "data",
-    Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf",  # its import takes long
+    Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf",  # importing it takes long
     Path(font_hanken_grotesk.__file__).parent / "files",
 )
 FAMILIES = ("DejaVu", "DroidSans", "HankenGrotesk", "STIXGeneral")  # with digits and letters

@@ -16,7 +16,7 @@ ImageLike = str | Path | Image.Image | np.ndarray
 
 
 def open_image(file: Path | str | BinaryIO, name: Path | str = "") -> Image.Image:
-    """The picture in a file, whole and upright, or an ImageError that tells its `name`."""
+    """The picture in a file, completely loaded and upright; or an ImageError with its `name`."""
     with _refused_as(name or (file if isinstance(file, (str, Path)) else "the file")), Image.open(file) as image:
         return _whole(image)
 
@@ -54,7 +54,7 @@ def _refused_as(name: str | Path) -> Iterator[None]:
 
 def _whole(picture: Image.Image) -> Image.Image:
     """`picture` with its pixels loaded, turned as its EXIF block says, if there is one that can be read."""
-    file, picture.filename = getattr(picture, "filename", ""), ""  # by name Pillow 13 misreads turned TIFF files
+    file, picture.filename = getattr(picture, "filename", ""), ""  # by its name, Pillow 13 misreads turned TIFF files
     try:
         picture.load()
     finally:
@@ -72,7 +72,7 @@ def _whole(picture: Image.Image) -> Image.Image:
 
 
 def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
-    """`picture` itself, or one of 8 bits for whole numbers up to 65535 and for fractions up to 1."""
+    """`picture` itself, or one of 8 bits made from whole numbers up to 65535 or from fractions up to 1."""
     if picture.mode in ("LAB", "La") or not picture.width * picture.height:
         raise ImageError(
             f"{short(Path(name))} has mode {picture.mode} and {picture.width}x{picture.height} pixels, "
@@ -100,8 +100,8 @@ def to_grey(image: Image.Image) -> np.ndarray:
 def fit_to_style(image: ImageLike, style: CaptchaStyle) -> np.ndarray:
     """A picture of any mode and size as the network needs it, uint8 [height, width].
 
-    Transparency is laid over white. Another size is scaled to fit, its proportions kept, and the
-    rest is filled with the picture's own background, the median of its border.
+    Transparency is laid over white. A picture of another size is scaled to fit, with its
+    proportions kept, and the rest is filled with its own background, the median of its border.
     """
     image = to_picture(image)
     if image.has_transparency_data:

@@ -1,4 +1,4 @@
-"""The `captcha` package's drawer, lent a seeded source of random numbers; it notes what it draws.
+"""The `captcha` package's drawer with a seeded source of random numbers; it also notes what it draws.
 
 Since version 0.7.1 the package takes its random numbers from `secrets`, the operating system's
 unpredictable source: right for guarding a login, wrong for a lesson that you want to repeat.
@@ -19,7 +19,7 @@ Color = tuple[int, ...]
 
 
 class SeededSecrets:
-    """The three functions of `secrets` that `captcha` calls, answered from a seed. It keeps its answers."""
+    """The three functions of `secrets` that `captcha` calls, answered from a seed. It remembers its answers."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -43,7 +43,7 @@ class SeededSecrets:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[SeededSecrets]:
-    """Let `captcha` draw the same picture every time in this block. It holds for all threads: draw in one."""
+    """In this block `captcha` draws the same picture every time. All threads are affected, so draw in only one."""
     original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed)
     try:
         yield captcha.image.secrets
@@ -52,16 +52,16 @@ def seeded(seed: int) -> Iterator[SeededSecrets]:
 
 
 class NotingCaptcha(ImageCaptcha):
-    """An `ImageCaptcha` that notes what it draws, and is quick with blanks. Draws only while `seeded`.
+    """An `ImageCaptcha` that notes what it draws, and is quick with blanks. Use it only inside `seeded`.
 
-    The package turns and warps blanks too, for a fifth of the time. Ours draws the same random
-    numbers, so all other pixels stay what they were.
+    The package turns and warps blanks too, which takes a fifth of its time. Here only the same random
+    numbers are drawn for a blank, so all other pixels stay what they were.
     """
 
     plain = False
-    """Whether characters look as their font has them. The package turns and warps them; and it crops
-    each to its ink and stretches that to the whole place which the font reserves for it, so that a 1
-    of a monospaced font becomes twice as wide."""
+    """Whether characters look as their font has them. If not, the package turns and warps them. It also
+    crops each to its ink and stretches that over the whole place that the font reserves for it, so
+    that a 1 of a monospaced font becomes twice as wide."""
 
     def _draw_character(self, c: str, draw: ImageDraw.ImageDraw, color: Color) -> Image.Image:
         glyph = self._blank(draw) if c == " " else super()._draw_character(c, draw, color)
@@ -87,20 +87,20 @@ class NotingCaptcha(ImageCaptcha):
         return Image.new("RGBA", (int(width), int(height)))
 
     def create_captcha_image(self, chars: str, color: Color, background: Color) -> Image.Image:
-        """The package's picture of `chars`, before dots and curves."""
+        """The package's picture of `chars`, still without dots and curves."""
         self._characters: list[tuple[str, int, float]] = []
         self._widths: list[tuple[int, bool]] = []  # of each glyph [px], and whether it is a blank
         return super().create_captcha_image(chars, color, background)
 
     def note(self, color: Color, background: Color) -> dict[str, Any]:
-        """What was drawn last, to be called right after `create_captcha_image`.
+        """What was drawn last. Call it right after `create_captcha_image`.
 
         fonts, sizes [px] and angles [degrees] of each character; gaps, the distance of each character's
         box from the one before, negative where they overlap [px]; squash, how many times wider the text
         was before it was made to fit; contrast of text and background in grey levels, 0 to 255.
         """
         fonts, sizes, angles = (list(values) for values in zip(*self._characters, strict=True))
-        steps = captcha.image.secrets.below[-len(self._widths) :]  # to the left, after each glyph
+        steps = captcha.image.secrets.below[-len(self._widths) :]  # how far the next glyph moves back to the left
         starts = accumulate((w - step for (w, _), step in zip(self._widths, steps, strict=True)), initial=0)
         boxes = [(start, start + w) for start, (w, blank) in zip(starts, self._widths, strict=False) if not blank]
         squash = max(1.0, sum(width for width, _ in self._widths) / self._width)

@@ -15,7 +15,7 @@ def within(default: Any, lowest: float, highest: float) -> Any:
 
 
 def check_fields(style: Any, check_fonts: bool) -> None:
-    """Refuse a style that cannot be drawn, by the name of the field; `check_fonts`: also one whose fonts are gone."""
+    """Refuse a style that cannot be drawn, and name the field; with `check_fonts`, also one whose fonts are missing."""
     _check_texts(style.alphabet, style.fonts, style.font_sizes)
     for field in dataclasses.fields(style):
         if field.metadata and not (field.name == "width" and style.width is None):
@@ -33,9 +33,9 @@ def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, .
     if not isinstance(alphabet, str) or len(alphabet) < 2:
         raise StyleError(f"alphabet: {alphabet!r} needs at least two characters.")
     if twice := sorted({c for c in alphabet if alphabet.count(c) > 1}):
-        raise StyleError(f"alphabet: {' '.join(twice)} stands in it twice. Name each once.")
+        raise StyleError(f"alphabet: {' '.join(twice)} occurs more than once. Name each character once.")
     if bad := [c for c in alphabet if not c.isprintable() or c in '/\\:*?"<>|._ ' + NOTHING]:
-        raise StyleError(f"alphabet: {bad[0]!r} cannot stand in a file name on every system. Leave it out.")
+        raise StyleError(f"alphabet: {bad[0]!r} cannot be part of a file name on every system. Leave it out.")
     if not fonts or not all(isinstance(font, str) and font for font in fonts):
         raise StyleError("fonts: name at least one font, such as 'DroidSansMono'.")
     if not font_sizes or not all(isinstance(size, int) and 8 <= size <= 400 for size in font_sizes):

@@ -15,21 +15,21 @@ from helpers.errors import StyleError
 class CaptchaStyle:
     """What captchas look like. The default is what `captcha.image.ImageCaptcha()` draws.
 
-    Ranges are (lowest, highest), both included; `within` tells the limits of each number.
-    One value may stand for a tuple of `length`, `fonts` or `font_sizes`.
+    Ranges are (lowest, highest), both included; `within` gives the limits of each number.
+    For `length`, `fonts` and `font_sizes`, one value may stand for a tuple.
     """
 
     alphabet: str = "0123456789"
     length: tuple[int, int] = within((4, 4), 1, 12)  # characters
     width: int | None = within(None, 16, 2000)  # pixels; None: 40 for each character of the longest text
     height: int = within(60, 16, 500)  # pixels
-    fonts: tuple[str, ...] = ("DroidSansMono",)  # one is drawn for each character
+    fonts: tuple[str, ...] = ("DroidSansMono",)  # one is chosen at random for each character
     font_sizes: tuple[int, ...] = (42, 50, 56)  # pixels; likewise
     rotation: tuple[int, int] = within((-30, 30), -180, 180)  # degrees, anticlockwise
     offset_x: tuple[int, int] = within((0, 4), 0, 100)  # pixels (captcha 0.7.1 crops this away again)
     offset_y: tuple[int, int] = within((0, 6), 0, 100)  # pixels (likewise)
-    warp_x: tuple[float, float] = within((0.1, 0.3), 0.0, 1.0)  # captcha 0.7.1: up to the span, of its width
-    warp_y: tuple[float, float] = within((0.2, 0.3), 0.0, 1.0)  # likewise, of its height
+    warp_x: tuple[float, float] = within((0.1, 0.3), 0.0, 1.0)  # of its width; captcha 0.7.1: up to highest - lowest
+    warp_y: tuple[float, float] = within((0.2, 0.3), 0.0, 1.0)  # of its height; likewise
     plain: float = within(0.0, 0.0, 1.0)  # share of captchas whose characters are neither turned, warped nor stretched
     space_probability: float = within(0.5, 0.0, 1.0)  # of a gap before a character
     overlap: float = within(0.25, 0.0, 1.0)  # at most this share of a character's width is moved back
@@ -74,7 +74,7 @@ class CaptchaStyle:
         return self.alphabet + (NOTHING if self.min_length < self.max_length else "")
 
     def check_text(self, text: str) -> str:
-        """`text` itself, if this style can draw it; else a StyleError."""
+        """`text` itself, if this style can draw it; otherwise a StyleError."""
         if not isinstance(text, str):
             raise StyleError(f"A text must be a string; {text!r} is a {type(text).__name__}.")
         if not self.min_length <= len(text) <= self.max_length:
@@ -121,7 +121,7 @@ class CaptchaStyle:
         return cls(**{**PRESETS[name], **changes})
 
     def differences(self, other: Self) -> list[str]:
-        """What differs, field by field, as sentences such as `noise_dots: 30, not 200`."""
+        """What differs, field by field, in the form `noise_dots: 30, not 200`."""
         mine, theirs = self.to_dict(), other.to_dict()
         return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 

@@ -1,4 +1,4 @@
-"""Draw the images of an experiment: in parallel, resumed where it was stopped.
+"""Draw the images of an experiment: in parallel, and going on after a stop.
 
 The pictures do not depend on how many processes draw them, or on where the work was interrupted.
 """
@@ -26,11 +26,11 @@ CHUNK = 64  # images that a process draws before it reports
 def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]:
     """Draw all captchas of an experiment that are not there yet; the manifest comes last and is returned.
 
-    So many `processes` draw at once; None takes one for each core, 1 starts none. Refused are a style with too
-    few texts, an experiment of this name with other settings, and one that holds foreign files.
+    So many `processes` draw at once; None takes one for each core, 1 starts none. It refuses a style
+    with too few texts, an experiment of this name with other settings, and one that holds foreign files.
     """
     check_texts(settings.style)
-    CaptchaStyle.from_dict(settings.style.to_dict())  # its fonts are here
+    CaptchaStyle.from_dict(settings.style.to_dict())  # refused if its fonts are missing
     with files.only_writer(settings.folder):
         _begin(settings)
         if not settings.manifest_path.exists():
@@ -41,7 +41,7 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
 
 
 def _begin(settings: Settings) -> None:
-    """Write experiment.json, or see that the one on disk agrees."""
+    """Write experiment.json, or check that the one on disk agrees."""
     path = settings.folder / "experiment.json"
     if path.exists():
         stored = open_experiment(settings.experiment, settings.profile, data_dir=settings.data_dir)
@@ -80,7 +80,7 @@ def _complete(settings: Settings, processes: int) -> dict[str, Any]:
 
 
 def _draw(style: CaptchaStyle, todo: list[Rendering], total: int, processes: int) -> None:
-    """Draw and store what is to do, with a progress bar."""
+    """Draw and store the captchas in `todo`, with a progress bar."""
     chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
     with tqdm(total=total, initial=total - len(todo), unit=" images", file=sys.stdout, ncols=79) as bar:
         if processes == 1 or len(chunks) < 3:
@@ -94,7 +94,7 @@ def _draw(style: CaptchaStyle, todo: list[Rendering], total: int, processes: int
 
 
 def _draw_files(style_fields: dict[str, Any], jobs: list[Rendering]) -> int:
-    """What a worker process does: draw and store some captchas; how many."""
+    """What a worker process does: it draws and stores some captchas, and returns how many."""
     style = CaptchaStyle.from_dict(style_fields)
     for text, seed, path in jobs:
         with files.written_whole(path) as temporary:

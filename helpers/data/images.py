@@ -1,4 +1,4 @@
-"""The images of an experiment: which there have to be, with which seeds, and whether they are there and whole."""
+"""The images of an experiment: which there must be, with which seeds, and whether they are all there, unchanged."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -51,14 +51,14 @@ def list_images(settings: Settings, split: str) -> list[Rendering]:
     if missing := [image.path for image in images if image.path.name not in there]:
         raise StepError(
             f"{short(missing[0])} is missing ({len(missing)} of {len(images)} images are). "
-            f"Delete {short(settings.manifest_path)} and run {NOTEBOOK} again: it draws those."
+            f"Delete {short(settings.manifest_path)} and run {NOTEBOOK} again: it draws what is missing."
         )
     refuse_foreign_files(str(folder / name) for name in there - {image.path.name for image in images})
     return images
 
 
 def check_images(settings: Settings) -> str:
-    """The digest of all images, after every byte was compared; StepError if one was changed since it was drawn."""
+    """The digest of all images, computed from every byte; StepError if one was changed since it was drawn."""
     expected = image_manifest(settings)["images_digest"]
     paths = [image.path for split in SPLITS for image in list_images(settings, split)]
     if files.files_digest(paths, settings.images_folder) != expected:

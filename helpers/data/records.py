@@ -1,7 +1,7 @@
 """Images -> TFRecord shards -> batches.
 
-A TFRecord file is a row of byte strings, each with its length and a checksum. Ours hold one
-`tf.train.Example` for each captcha: its grey pixels, its labels and its text.
+A TFRecord file is a row of byte strings, each with its length and checksums. Each string of ours is a
+`tf.train.Example` with the grey pixels, the labels and the text of one captcha.
 Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
@@ -60,7 +60,7 @@ def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
 
 
 def write_captchas(path: Path, images: list[Rendering], style: CaptchaStyle) -> dict[str, Any]:
-    """Write some captchas as one shard, whole or not at all; its name, count and digest."""
+    """Write some captchas as one shard, completely or not at all; return its name, count and digest."""
     examples = (to_example(load_grey(image, style), image.text, style) for image in images)
     return write_shard(path, (example.SerializeToString(deterministic=True) for example in examples))
 
@@ -68,7 +68,7 @@ def write_captchas(path: Path, images: list[Rendering], style: CaptchaStyle) -> 
 def write_records(settings: Settings) -> dict[str, Any]:
     """Write all shards of an experiment, unless they are there already; StepError if images are missing or changed.
 
-    The manifest is written last and returned: style, digest of the images, and each shard's count and digest.
+    The manifest is written last and returned. It holds style, digest of the images, and each shard's count and digest.
     """
     images_digest = check_images(settings)
     manifest_path = settings.records_manifest_path
@@ -102,8 +102,8 @@ def load_batches(
     """Batches of a split: images uint8 [batch, height, width, 1], labels int32 [batch, positions].
 
     Args:
-        batch_size, seed: None takes the settings'.
-        shuffle: read the shards in turn and mix their records, anew in each epoch, as `seed` decides.
+        batch_size, seed: None takes those of the settings.
+        shuffle: read the shards in turn and mix their records, in another order in each epoch; `seed` decides which.
     """
     paths, count = check_shards(settings, split)
     names, seed = [str(path) for path in paths], settings.seed if seed is None else seed
@@ -118,10 +118,10 @@ def load_batches(
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches whose buffers tf.data does not tune; nothing here needs it.
+    """The same batches, but tf.data does not tune their buffers, which nothing here needs.
 
-    Its tuner is a thread that sleeps up to a minute. When the batches are let go, it may miss its
-    signal to stop, and whoever waits for it, such as the end of `fit`, waits out that minute.
+    Its tuner is a thread that sleeps up to a minute. When the batches are let go, it may miss the signal to
+    stop. Whatever waits for it then, such as the end of `fit`, has to wait out that minute.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

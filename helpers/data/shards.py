@@ -1,4 +1,4 @@
-"""TFRecord shards: written whole or not at all, counted, and checked to the byte."""
+"""TFRecord shards: written completely or not at all, counted, and checked to the byte."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ NOTEBOOK = "notebook 03_write_tfrecords"
 
 
 def write_shard(path: Path, serialized: Iterable[bytes]) -> dict[str, Any]:
-    """Write serialized Examples as one shard, whole or not at all; its name, count and digest for the manifest."""
+    """Write serialized Examples as one shard, completely or not at all; return its entry for the manifest."""
     count = 0
     with files.written_whole(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for count, record in enumerate(serialized, start=1):  # noqa: B007
@@ -33,10 +33,10 @@ def records_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
-    """The shards of a split and how many records they hold, after every byte was checked.
+    """The shards of a split, and how many records they hold, after every byte was checked.
 
-    A checksum inside a TFRecord finds a flipped bit, but not a file that ends early between two records. The
-    digest in the manifest finds both. StepError names a shard that is missing, damaged, or of another style.
+    The checksums inside a TFRecord reveal a flipped bit, but not a file that ends early between two records. The
+    digest in the manifest reveals both. StepError names a shard that is missing, damaged, or of another style.
     """
     manifest = records_manifest(settings)
     made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)

@@ -11,7 +11,7 @@ from helpers.errors import SettingsError
 
 SPLITS = ("train", "validation", "test")
 FEWEST = 100  # different texts that a style must have
-MANY = 1_000  # of so many texts, each split surely has some
+MANY = 1_000  # with so many texts, each split surely has some
 
 
 def split_of(text: str) -> str:

@@ -26,7 +26,7 @@ BYTES_PER_IMAGE = 20_000  # a coloured PNG and a record, rounded up
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: whether it is fine, what was found, and what to do if not."""
+    """One thing that was checked: whether it is fine, what was found, and what to do if it is not."""
 
     name: str
     fine: bool
@@ -44,7 +44,7 @@ class Checklist(list[Check]):
 
     @property
     def fine(self) -> bool:
-        """Whether every check is."""
+        """Whether every check is fine."""
         return all(check.fine for check in self)
 
     def __repr__(self) -> str:
@@ -67,7 +67,7 @@ def pinned_versions(path: Path = REQUIREMENTS) -> dict[str, str]:
 
 
 def check_versions(pins: dict[str, str] | None = None) -> Checklist:
-    """Python, and every pinned package, against what is installed."""
+    """Python and every pinned package: the version that is installed, against the one that is needed."""
     fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
     checks = Checklist([Check("python", fine, platform.python_version(), "Use Python 3.11, 3.12 or 3.13")])
     for name, wanted in (pinned_versions() if pins is None else pins).items():
@@ -75,13 +75,13 @@ def check_versions(pins: dict[str, str] | None = None) -> Checklist:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found = "not installed"
-        advice = f"Wanted is {wanted}: pip install -r requirements.txt, then restart the kernel"
+        advice = f"Version {wanted} is needed. Run pip install -r requirements.txt, then restart the kernel"
         checks.append(Check(name, found == wanted, found, advice))
     return checks
 
 
 def check_machine(settings: Settings) -> Checklist:
-    """Cores, memory, GPU, quick kernels, 16-bit numbers, fonts, and a data folder that can be written."""
+    """Cores, memory, GPU, fast kernels, 16-bit numbers, fonts, the data folder, and space on its disk."""
     memory, gpus = psutil.virtual_memory().total / GIB, tf.config.list_physical_devices("GPU")
     little = "Training needs about 2 GiB. Close other programs, or use a larger machine"
     slow = (
@@ -120,7 +120,7 @@ def _check_disk(settings: Settings) -> list[Check]:
 
 
 def check_fonts() -> Check:
-    """All fonts that the presets name."""
+    """Whether all fonts that the presets name are there."""
     names = sorted({font for preset in PRESETS.values() for font in preset.get("fonts", ())} | {"DroidSansMono"})
     missing = []
     for name in names:

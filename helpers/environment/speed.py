@@ -17,7 +17,7 @@ from helpers.training.precision import mixed_precision
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast this machine is, and the minutes that follow for the settings it was measured with."""
+    """How fast this machine is, and the minutes that follow for the settings that it was measured with."""
 
     milliseconds_per_drawing: float
     milliseconds_per_step: float
@@ -26,7 +26,7 @@ class Speed:
 
 
 def measure_speed(settings: Settings, steps: int = 8) -> Speed:
-    """Time some captchas, drawn and stored, and some training steps; a rough forecast, other programs disturb it."""
+    """Time some captchas, drawn and stored, and some training steps: a rough forecast, disturbed by other programs."""
     style, batch = settings.style, settings.batch_size
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"captcha.{settings.image_format}"

@@ -1,46 +1,59 @@
-"""Experiments beside each other; `start` begins one from another, `explorer` and `picker` are for your own hands."""
+"""Experiments side by side; `start` begins one from another, and `explorer` and `picker` are there to play with."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers import files
 from helpers.data.images import renderings
+from helpers.errors import SettingsError
 from helpers.settings import Settings, open_experiment
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A trained and tested experiment."""
+    """A trained and tested network of an experiment."""
 
     name: str
+    network: str | None  # None is the experiment's own
     settings: Settings
     metrics: dict[str, Any]  # what metrics.json holds
     seconds: list[float]  # of training, at each point of the curve
-    accuracies: list[float]  # share of some validation captchas read whole, at each point
+    accuracies: list[float]  # share of some validation captchas read completely right, at each point
     sample: Path  # one of its captchas
-    megabytes: float  # what its folder takes on disk
+    megabytes: float  # what its folder takes on disk, without the experiment's further networks
 
 
 def list_experiments(settings: Settings) -> list[Experiment]:
-    """All trained and tested experiments beside this one, best first."""
+    """All tested networks of this and the other experiments, best first."""
     found = []
-    for path in sorted(settings.folder.parent.glob("*/metrics.json")):
-        if not (path.parent / "experiment.json").is_file():
-            continue  # a folder of somebody else's
-        metrics = files.read_json(path, made_by="notebook 04_train_alexnet")
-        other = open_experiment(path.parent.name, settings.profile, data_dir=settings.data_dir)
+    for other in _networks(settings):
+        if not other.metrics_path.is_file():
+            continue  # it is only begun
+        metrics = files.read_json(other.metrics_path, made_by="notebook 04_train_alexnet")
         points = files.read_rows(other.progress_path) if other.progress_path.is_file() else []
-        everything = (file for file in other.folder.rglob("*") if file.is_file())
+        everything = (file for file in other.network_folder.rglob("*") if file.is_file())
+        own = [file for file in everything if other.network or other.folder / "networks" not in file.parents]
         found.append(
             Experiment(
                 name=other.experiment,
+                network=other.network,
                 settings=other,
                 metrics=metrics,
                 seconds=[point["seconds"] for point in points],
                 accuracies=[point["validation captchas"] for point in points],
                 sample=next(renderings(other, "test")).path,
-                megabytes=sum(file.stat().st_size for file in everything) / 1e6,
+                megabytes=sum(file.stat().st_size for file in own) / 1e6,
             )
         )
     return sorted(found, key=lambda experiment: -experiment.metrics["captcha_accuracy"])
+
+
+def _networks(settings: Settings) -> Iterator[Settings]:
+    """All networks, tested or not, of the experiments beside this one."""
+    for path in sorted(settings.folder.parent.glob("*/experiment.json")):
+        for name in [None, *sorted(folder.name for folder in path.parent.glob("networks/*"))]:
+            with contextlib.suppress(SettingsError):  # a folder of somebody else's
+                yield open_experiment(path.parent.name, settings.profile, data_dir=settings.data_dir, network=name)

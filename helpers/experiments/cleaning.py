@@ -37,7 +37,7 @@ def sort_out(folder: Path) -> dict[Path, str]:
 
 
 def sort_out_experiment(folder: Path) -> dict[Path, str]:
-    """The parts of an experiment, and what somebody put beside them; or why the folder is none."""
+    """The parts of an experiment, and what somebody put beside them; or why the folder is no experiment."""
     try:
         known = read_json(folder / "experiment.json", made_by="notebook 02_generate_captchas").keys()
         check_experiment_name(folder.name)
@@ -45,11 +45,18 @@ def sort_out_experiment(folder: Path) -> dict[Path, str]:
         known = set()
     if not {"style", "seed", "train_count"} <= known:
         return {folder: "it has no experiment.json that describes an experiment"}
-    foreign = {
-        path: "the project did not make it" for path in sorted(folder.iterdir()) if not PARTS.fullmatch(path.name)
-    }
-    own = [path for path in sorted(folder.iterdir()) if path not in foreign]
-    return {**foreign, **dict.fromkeys(own, "")} if foreign else {folder: ""}
+    return sort_out_parts(folder)
+
+
+def sort_out_parts(folder: Path) -> dict[Path, str]:
+    """What lies in the folder of an experiment or of one of its networks; the folder itself if all of it is ours."""
+    found: dict[Path, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and "networks" in (path.name, folder.name):
+            found |= sort_out_parts(path)
+        else:
+            found[path] = "" if PARTS.fullmatch(path.name) else "the project did not make it"
+    return found if any(found.values()) else {folder: ""}
 
 
 def size(path: Path) -> str:
@@ -59,7 +66,7 @@ def size(path: Path) -> str:
 
 
 def clean(settings: Settings) -> None:
-    """Delete the experiments in the data folder, after saying how large they are and what stays."""
+    """Delete the experiments in the data folder, after telling how large they are and what stays."""
     folder = settings.data_dir
     found = sort_out(folder) if folder.is_dir() else {}
     for path, why in found.items():

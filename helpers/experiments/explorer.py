@@ -50,7 +50,8 @@ def preview(style: CaptchaStyle, columns: int = 4, rows: int = 4) -> Image.Image
 class Explorer(widgets.VBox):
     """Presets and sliders beside a grid of captchas, which is drawn anew at each move.
 
-    `style` is what is shown first, or else what was last used; then what "Use this style" was pressed for.
+    The grid first shows `style`, or else the style last used. When "Use this style" is pressed, the attribute
+    `style` becomes what is shown.
     """
 
     last_used: CaptchaStyle | None = None
@@ -86,7 +87,7 @@ class Explorer(widgets.VBox):
         return "(Here are sliders and a grid of captchas, when a kernel runs this cell.)"
 
     def _show(self, style: CaptchaStyle) -> None:
-        """Draw `style`, and set every control to it; sliders get the range and the step that this takes."""
+        """Draw `style` and set every control to it; a slider gets the range and the step that it needs for that."""
         self._draw(dataclasses.replace(style, check_fonts=True))
         self._setting = True
         self.knobs["fonts"].options = tuple(dict.fromkeys((*PRESETS["many fonts"]["fonts"], *style.fonts)))
@@ -110,7 +111,7 @@ class Explorer(widgets.VBox):
         self.preset.value = next((name for name in PRESETS if style == CaptchaStyle.preset(name)), OWN)
 
     def _turned(self, name: str, change: Any) -> None:
-        """Draw with the turned field, and with those that were refused before; or keep the picture, and say why."""
+        """Draw with the changed field and those refused before; or keep the picture, and say why."""
         if self._setting:
             return
         value = change["new"]

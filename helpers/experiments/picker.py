@@ -9,15 +9,15 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 from PIL import ImageGrab
 
-from helpers import plots
+from helpers import plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
 from helpers.errors import ImageError
 from helpers.reading import Reader, Reading
 
 
 def verdict(reading: Reading) -> str:
-    """What was read, how sure the network is, and a warning where that is worth little, as a sentence or two."""
-    said = f"Read as {reading.text or 'nothing'}, {100 * reading.confidence:.1f} % sure."
+    """What was read, how sure the network is of it, and a warning where that means little, as a sentence or two."""
+    said = f"Read as {reading.text or 'nothing'}, {scores.percent(reading.confidence)} % sure."
     if reading.familiar:
         return said
     return f"{said} But this picture looks unlike those that the network was trained on: do not rely on it."

@@ -51,7 +51,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_json(path: Path, made_by: str) -> dict[str, Any]:
-    """The object in `path`; StepError, which names `made_by`, the notebook that writes it, if there is none."""
+    """The object in `path`; if there is none, a StepError with `made_by`, the notebook that writes it."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -103,7 +103,7 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_sealed(path: Path, made_by: str) -> dict[str, Any]:
-    """A manifest whose own digest still fits; StepError if it is missing, broken, or changed since it was written."""
+    """A manifest that fits its own digest; StepError if it is missing, broken, or changed since it was written."""
     value = read_json(path, made_by)
     content = {key: item for key, item in value.items() if key != "digest"}
     if value.get("digest") != text_digest(to_json(content)):
@@ -120,7 +120,7 @@ def package_versions(*names: str) -> dict[str, str]:
 
 
 def short(path: Path) -> str:
-    """A path as it is shown: from the working directory or the experiment's folder on, never the whole machine."""
+    """A path as it is shown: from the working directory or the experiment's folder on, never the whole path."""
     path = Path(path)
     if path.is_relative_to(Path.cwd()):
         return path.relative_to(Path.cwd()).as_posix()
@@ -130,7 +130,7 @@ def short(path: Path) -> str:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold a lock on `folder`, which ends with the process; StepError if another holds it, or the disk has none."""
+    """Hold a lock on `folder`, which ends with the process; StepError if another has it, or the disk cannot lock."""
     lock = FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)

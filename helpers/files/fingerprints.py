@@ -1,8 +1,8 @@
-"""What functions and objects do, told by their code and settings, not by their names.
+"""What functions and objects do, recognised by their code and settings, not by their names.
 
 Names say too little: two lambdas are both called `<lambda>`, and an edited function keeps its name. So
 functions are told apart by their instructions and by the values, functions and classes that they use.
-What an installed package brings is told by its name: the pinned versions fix it.
+What an installed package brings is recognised by its name, since the pinned versions fix it.
 """
 
 import copyreg
@@ -147,7 +147,7 @@ def _names(code: types.CodeType, globally: bool = False) -> set[str]:
 
 
 def unnamed(config: Any, named: bool = False, order: dict[str, str] | None = None) -> Any:
-    """Keras' settings: the names that it counts in one kernel (conv2d_7) by their order, and without packed code."""
+    """Keras' settings without packed code; names that it counts in one kernel (conv2d_7) become their order."""
     order = {} if order is None else order
     if isinstance(config, str) and named:
         return order.setdefault(config, f"#{len(order)}")

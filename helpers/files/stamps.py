@@ -1,7 +1,7 @@
 """What the stored outputs of a notebook depend on, so that only what is stale is executed again.
 
-Code counts as its syntax tree, without docstrings and comments. A helper module counts whole where code that counts
-imports it, even inside a function; of `helpers.plots` only the definitions that are used count.
+Code counts as its syntax tree, without docstrings and comments. A helper module counts as a whole where code that
+counts imports it, even inside a function; of `helpers.plots` only the definitions that are used count.
 """
 
 import ast
@@ -137,7 +137,7 @@ def cell_statements(source: str) -> list[ast.stmt]:
 
 
 def data_digest(path: Path) -> str:
-    """Of a file that a notebook reads; of a network's, without the date and the addresses that Keras writes into it."""
+    """The digest of a file that a notebook reads; of a network, without the date and addresses that Keras adds."""
     if not zipfile.is_zipfile(path):
         return file_digest(path)[:12]
     with zipfile.ZipFile(path) as archive:

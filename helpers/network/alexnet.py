@@ -7,8 +7,11 @@ local response normalisation.
 """
 
 import functools
+import math
+from typing import Any
 
 from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import SettingsError
 from helpers.quiet_tensorflow import keras
 
 layers = keras.layers
@@ -18,17 +21,19 @@ DENSE_UNITS = (1024, 512)
 
 ORIGINAL = {"filters": (64, 192, 384, 384, 256), "dense_units": (4096, 4096), "first_stride": 4, "batch_norm": False,
             "dropout": 0.5, "padding": "valid", "input_size": (224, 224)}  # fmt: skip
-"""The network of 2014, as far as it is another: `build_alexnet(style, **ORIGINAL)`."""
+"""What differs in the network of 2014: `build_alexnet(style, **ORIGINAL)`."""
+SILENT = (layers.ReLU, layers.Activation, layers.Dropout, layers.Flatten, layers.LayerNormalization)
+"""Layers that are not listed, unless they have parameters."""
 
 
 def convolution(
     x, name: str, filters: int, kernel: int, stride: int = 1, padding: str = "same",
     pool: str = "", pool_padding: str = "same", batch_norm: bool = True,
 ):  # fmt: skip
-    """A convolution, an overlapping max-pool (3x3, 2 apart) if it gets a name, BatchNorm, and ReLU.
+    """A convolution, an overlapping max-pool (3x3, 2 apart) if `pool` names one, BatchNorm, and ReLU.
 
     AlexNet pools after ReLU. ReLU of the largest value is the largest of the ReLUs, so without
-    BatchNorm the order makes no difference; pooling first leaves what follows a quarter of the work.
+    BatchNorm the order makes no difference. Pooling first leaves a quarter of the work to what follows.
     """
     more = {"use_bias": not batch_norm, "kernel_initializer": "he_normal", "name": name}
     x = layers.Conv2D(filters, kernel, stride, padding=padding, **more)(x)
@@ -59,7 +64,7 @@ def build_alexnet(
 
     Args:
         filters: channels of the five convolutions; multiples of 16 are quickest.
-        dense_units: of the two hidden dense layers.
+        dense_units: units of the two hidden dense layers.
         first_stride: pixels between two windows of the first convolution.
         padding: of the first convolution and the pools; "same" lets windows reach over the edge.
         input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
@@ -68,8 +73,10 @@ def build_alexnet(
         A model from grey levels 0 to 255, [batch, height, width, 1], to logits [batch, positions, classes].
         The last layer starts at zero, so that all classes are equally likely and the first loss is ln(classes).
     """
+    size = input_size or (style.height, style.image_width)
+    check_arguments(filters, dense_units, first_stride, dropout, padding, size)
     images = keras.Input((style.height, style.image_width, 1), name="images")
-    # Each picture gets mean 0 and deviation 1, so that faint captchas are as strong as the others.
+    # Each picture gets mean 0 and standard deviation 1, so that faint captchas are as strong as the others.
     x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, name="standardise")(images)
     if input_size:
         x = layers.Resizing(*input_size, name="stretch")(x)
@@ -90,14 +97,49 @@ def build_alexnet(
     return keras.Model(images, logits, name="alexnet")
 
 
+def check_arguments(filters: Any, dense_units: Any, first_stride: Any, dropout: Any, padding: Any, size: Any) -> None:
+    """SettingsError unless `build_alexnet` can use these arguments, with the first that it cannot use."""
+
+    def whole(values: Any, count: int) -> bool:
+        numbers = values if isinstance(values, (tuple, list)) else ()
+        return len(numbers) == count and all(type(number) is int and number > 0 for number in numbers)
+
+    for name, value, fits, right in (
+        ("filters", filters, whole(filters, 5), f"five whole numbers above 0, such as {FILTERS}"),
+        ("dense_units", dense_units, whole(dense_units, 2), f"two whole numbers above 0, such as {DENSE_UNITS}"),
+        ("first_stride", first_stride, whole([first_stride], 1), "a whole number above 0"),
+        ("dropout", dropout, isinstance(dropout, (int, float)) and 0 <= dropout < 1, "at least 0 and less than 1"),
+        ("padding", padding, padding in ("same", "valid"), "'same' or 'valid'"),
+        ("input_size", size, whole(size, 2), "None or (height, width) in pixels"),
+    ):
+        if not fits:
+            raise SettingsError(f"{name}: {value!r} must be {right}.")
+    side = (min(size) - 11) // first_stride + 1  # of the picture after the first convolution
+    for _ in range(3):
+        side = (side - 3) // 2 + 1
+    if padding == "valid" and side < 1:
+        raise SettingsError(
+            f"padding: with 'valid' a picture of {size[0]}x{size[1]} pixels is too small for three max-pools. "
+            "Use 'same', a larger input_size or a smaller first_stride."
+        )
+
+
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
-    """Layers that do the work, BatchNorm counted with its own: (name, output shape without the batch, parameters)."""
-    shapes: dict[str, tuple[tuple[int, ...], int]] = {}
+    """Layers that do the work: (name, output shape without the batch, () if unknown, parameters).
+
+    BatchNorm counts with the layer that it normalises, the last one before it that has parameters.
+    """
+    found: list[tuple[str, tuple[int, ...], int]] = []
     for layer in model.layers:
-        owner = layer.name.removesuffix("_norm")
-        if owner != layer.name:
-            shape, parameters = shapes[owner]
-            shapes[owner] = shape, parameters + layer.count_params()
-        elif not layer.name.endswith(("_relu", "_dropout", "flatten", "standardise")):
-            shapes[layer.name] = tuple(layer.output.shape[1:]), layer.count_params()
-    return [(name, shape, parameters) for name, (shape, parameters) in shapes.items()]
+        parameters = sum(math.prod(weight.shape) for weight in layer.weights)
+        owner = next((index for index in reversed(range(len(found))) if found[index][2]), None)
+        if isinstance(layer, layers.BatchNormalization) and owner is not None:
+            name, shape, before = found[owner]
+            found[owner] = name, shape, before + parameters
+        elif parameters or not isinstance(layer, SILENT):
+            try:
+                shape = tuple(layer.output.shape[1:])
+            except (AttributeError, ValueError):  # not built yet, or with several outputs
+                shape = ()
+            found.append((layer.name, shape, parameters))
+    return found

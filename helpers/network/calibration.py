@@ -1,21 +1,23 @@
 """How to take a network's answers: how sure it may be, and whether a picture looks like those of its training.
 
-A network has to answer, whatever it is shown. Two things give a foreign picture away. The answer is
+A network has to answer, whatever it is shown. Two signs give a foreign picture away. The answer is
 weaker than usual: its largest logits are small. And the filters of the first convolution, which see
-strokes and dots but no digits, respond to it more or less than usual. What is usual is found out with
-validation captchas, as the temperature is.
+strokes and dots but no digits, respond to it more or less than usual. Validation captchas tell what
+is usual, and the temperature too.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from helpers.quiet_tensorflow import keras, tf
 
-ALARM = 0.005  # the share of validation captchas that each of the two signs takes for foreign
+ALARM = 0.005  # the share of validation captchas that each of the two signs takes to be foreign
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,23 @@ class Calibration:
 
     temperature: float = 1.0  # divides the logits, so that the network is as sure as it is right
     weakest: float = -np.inf  # strength of an answer below which a picture looks foreign
-    means: tuple[float, ...] = ()  # of the filters' responses,
-    deviations: tuple[float, ...] = ()  # one of each for every response
+    means: tuple[float, ...] = ()  # of the filters' responses, none for a network without filters;
+    deviations: tuple[float, ...] = ()  # their standard deviations
     farthest: float = np.inf  # distance from these above which a picture looks foreign
+    network: str = ""  # a digest of the weights of the network to which this belongs; not kept in the file
 
     def familiar(self, strengths: np.ndarray, responses: np.ndarray) -> np.ndarray:
         """Whether each picture looks like those of the training, bool [pictures]; both as `looked_at` gives them."""
+        strong = strengths >= self.weakest
         if not self.means:
-            return np.ones(len(strengths), bool)
+            return strong
         distances = distances_from_usual(responses, np.array(self.means), np.array(self.deviations))
-        return (strengths >= self.weakest) & (distances <= self.farthest)
+        return strong & (distances <= self.farthest)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        return asdict(self) if self.means else {"temperature": self.temperature}
+        """The fields as JSON values, without those that set no bound: JSON knows no infinity."""
+        kept = asdict(replace(self, network=""))
+        return {name: value for name, value in kept.items() if value not in (-np.inf, np.inf, (), "")}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
@@ -45,41 +50,71 @@ class Calibration:
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
+def weights_digest(model: keras.Model) -> str:
+    """A digest of a network's weights."""
+    return hashlib.sha256(b"".join(weights.tobytes() for weights in model.get_weights())).hexdigest()
+
+
 UNCALIBRATED = Calibration()  # the answers as they are; every picture looks familiar
 
 
-def observed(model: keras.Model) -> keras.Model:
-    """The network with two outputs: its logits, and what its first filters respond, after the first max-pool."""
-    return keras.Model(model.input, [model.output, model.get_layer("pool1").output])
+def first_filters(model: keras.Model) -> keras.KerasTensor | None:
+    """What the first convolution responds, after the pooling that follows it, if one does; None without any.
+
+    What a network hides in a class of its own, or in a network inside it, is not found.
+    """
+    filters = None
+    for layer in model.layers if hasattr(model, "inputs") else []:
+        try:
+            flat = isinstance(layer, keras.Model) or len(layer.output.shape) != 4
+        except (AttributeError, ValueError):  # it has several outputs
+            continue
+        if filters is not None and isinstance(layer, (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)):
+            return layer.output
+        if not flat and any(len(each.shape) == 4 for each in layer.weights):
+            if filters is not None:
+                break
+            filters = layer.output
+    return filters
+
+
+def observed(model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """A function of images that gives a network's logits, and what its first filters respond, [..., channels]."""
+    filters = first_filters(model)
+    if filters is not None:
+        return keras.Model(model.inputs[0], [model.outputs[0], filters])
+
+    def without_filters(images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        return model(images, training=training), tf.zeros((tf.shape(images)[0], 1, 1, 0))
+
+    return without_filters
 
 
 def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The two signs by which a foreign picture is told, from what `observed` gives.
+    """The two signs that tell a foreign picture, from what `observed` gives.
 
     Returns:
-        The strength of each answer, its largest logits averaged over the positions, [pictures]; and
-        each filter's mean response and its deviation over the picture, [pictures, 2 * channels].
+        The strength of each answer, its largest logits averaged over the positions, [pictures]; and each
+        filter's mean response and its standard deviation over the picture, [pictures, 2 * channels].
     """
-    means, variances = tf.nn.moments(filtered, axes=[1, 2])
-    return tf.reduce_mean(tf.reduce_max(logits, axis=-1), axis=-1), tf.concat([means, tf.sqrt(variances)], axis=1)
+    means, variances = tf.nn.moments(tf.cast(filtered, tf.float32), axes=[1, 2])
+    strengths = tf.reduce_mean(tf.reduce_max(tf.cast(logits, tf.float32), axis=-1), axis=-1)
+    return strengths, tf.concat([means, tf.sqrt(variances)], axis=1)
 
 
 def distances_from_usual(responses: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """How many deviations responses [pictures, 2 * channels] are from means, squared and averaged: 1 is usual."""
+    """How many standard deviations responses [pictures, 2 * channels] lie from means, squared and averaged."""
     return (((responses - means) / deviations) ** 2).mean(axis=1)
 
 
 def find_usual(temperature: float, strengths: np.ndarray, responses: np.ndarray) -> Calibration:
     """The calibration for which these captchas, all but a few, are familiar; both as `looked_at` gives them."""
     means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
-    distances = distances_from_usual(responses, means, deviations)
-    return Calibration(
-        temperature=temperature,
-        weakest=float(np.quantile(strengths, ALARM)),
-        means=tuple(means.tolist()),
-        deviations=tuple(deviations.tolist()),
-        farthest=float(np.quantile(distances, 1 - ALARM)),
-    )
+    found = Calibration(temperature, float(np.quantile(strengths, ALARM)))
+    if not means.size:
+        return found
+    farthest = float(np.quantile(distances_from_usual(responses, means, deviations), 1 - ALARM))
+    return replace(found, means=tuple(means.tolist()), deviations=tuple(deviations.tolist()), farthest=farthest)
 
 
 def tempered(logarithms: np.ndarray, temperature: float) -> np.ndarray:
@@ -93,8 +128,8 @@ def fit_temperature(logarithms: np.ndarray, labels: np.ndarray) -> float:
     """The temperature, 0.2 to 5, that gives the truth the highest probability; above 1 the network is less sure.
 
     Choose it with validation captchas: logarithms of probabilities [captchas, positions, classes], and labels.
-    It changes no reading, only how sure the network is of it. Source: Guo, Pleiss, Sun, Weinberger 2017,
-    arXiv:1706.04599, section 4.2.
+    It changes no text that is read, only how sure the network is of it. Source: Guo, Pleiss, Sun, Weinberger
+    2017, arXiv:1706.04599, section 4.2.
     """
 
     def loss(temperature: float) -> float:

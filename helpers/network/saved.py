@@ -1,20 +1,30 @@
-"""model.keras: a network, the style that it reads, and how its answers are to be taken, in one file."""
+"""model.keras: a network, the style that it reads, and how to take its answers, in one file.
+
+Any Keras model may be that network, if it takes the captchas and gives logits, and if a file can hold it.
+"""
 
 import json
+import math
+import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError
 from helpers.files import short
-from helpers.network.calibration import UNCALIBRATED, Calibration, observed
-from helpers.quiet_tensorflow import keras
+from helpers.files.fingerprints import unnamed
+from helpers.network.calibration import UNCALIBRATED, Calibration, weights_digest
+from helpers.quiet_tensorflow import keras, tf
 
 NOTEBOOK = "notebook 04_train_alexnet"
 STYLE_MEMBER = "captcha_style.json"  # under this name model.keras, a zip file, carries the style that it reads
-CALIBRATION_MEMBER = "captcha_calibration.json"  # and under this one how its answers are to be taken
+CALIBRATION_MEMBER = "captcha_calibration.json"  # and under this one how to take its answers
+UNKNOWN = r"Could not locate (?:class|function) '(\w+)'"  # so Keras names what it does not know
 
 
 class SavedNetwork(NamedTuple):
@@ -25,21 +35,100 @@ class SavedNetwork(NamedTuple):
     calibration: Calibration
 
 
+def check_network(model: keras.Model, style: CaptchaStyle) -> None:
+    """StepError unless `model` takes captchas of `style`, [batch, height, width, 1], and gives logits for them."""
+    picture, answer = (style.height, style.image_width, 1), (style.positions, len(style.classes))
+    if not isinstance(model, keras.Model):
+        raise StepError(f"This is a {type(model).__name__}, not a network: build a keras.Model.")
+    wrong = f"these captchas need one that takes {list(picture)} and gives {list(answer)}. "
+    wrong += f"Let it begin with keras.Input({picture}), and end with Dense({math.prod(answer)}) and Reshape({answer})."
+    inputs, outputs = (len(getattr(model, name, [None])) for name in ("inputs", "outputs"))
+    if (inputs, outputs) != (1, 1):
+        raise StepError(f"This network has {inputs} input(s) and {outputs} output(s). It needs one of each: {wrong}")
+    try:
+        with warnings.catch_warnings():  # Keras warns before it fails
+            warnings.simplefilter("ignore")
+            if not model.built:
+                model(keras.KerasTensor((None, *picture), dtype="uint8"))  # builds it for any number of pictures
+            given = model(tf.zeros((2, *picture), tf.uint8), training=False)
+    except Exception as reason:  # whatever a network of one's own raises
+        taken, made = (getattr(model, name, (None,))[1:] for name in ("input_shape", "output_shape"))
+        if taken and (taken, made) != (picture, answer):
+            raise StepError(f"This network takes {list(taken)} and gives {list(made)}, but {wrong}") from None
+        why = re.sub(r"\x1b\[\d*m|Exception encountered when \S+ \S+|.*Error encountered:|Arguments received by.*", "",
+                     str(reason.args[0] if reason.args else reason), flags=re.DOTALL)  # fmt: skip
+        raise StepError(
+            f"This network cannot take a batch of captchas, uint8 {[2, *picture]}: {' '.join(why.split())[:200]} ... "
+            "If it cannot use whole numbers, let keras.layers.Rescaling(1 / 255) come first."
+        ) from None
+    if not tf.is_tensor(given):
+        raise StepError(f"This network gives a {type(given).__name__}, not one tensor, but {wrong}")
+    if given.shape != (2, *answer):
+        raise StepError(f"This network takes {list(picture)} and gives {list(given.shape[1:])}, but {wrong}")
+    numbers = tf.cast(given, tf.float32).numpy()
+    sums = numbers.sum(axis=-1), numbers.sum(axis=(-2, -1))
+    if numbers.min() >= 0 and any(np.allclose(each, 1, atol=1e-3) for each in sums):
+        why = "training and reading apply one themselves. Take it out of the last layer, so that it gives logits."
+        raise StepError(f"This network ends in a softmax, but {why}")
+    if not hasattr(model, "output_shape"):  # Keras gives a class of one's own none, and the live plot asks for it
+        model.output_shape = (None, *answer)
+
+
+def check_kept(model: keras.Model) -> None:
+    """StepError, which names the layer, unless a file would give the network back as it is."""
+    layers = sorted(model._flatten_layers(), key=lambda layer: len(list(layer._flatten_layers())))
+    for layer in layers if _lost(model) else []:  # the innermost comes first
+        if reason := _lost(layer):
+            kind, unknown = "network" if layer is model else "layer", re.search(UNKNOWN, reason)
+            registered = "@keras.saving.register_keras_serializable() above"
+            remedy = f"Use a layer of Keras, or a class of your own with {registered} it"
+            if unknown:
+                remedy = f"Write {registered} {unknown[1]}"
+            elif not type(layer).__module__.startswith("keras."):
+                remedy = "Give its class a get_config that returns all that __init__ takes"
+            raise StepError(
+                f"The {kind} '{layer.name}' ({type(layer).__name__}) would not come back from model.keras as it is. "
+                f"{remedy}. Then build and compile the network again."
+            )
+
+
+def _lost(layer: keras.Layer) -> str:
+    """Why a file would not give this layer or network back; "" if it would."""
+    try:
+        told = {**keras.saving.serialize_keras_object(layer), "compile_config": None}
+        copy = keras.saving.deserialize_keras_object(told)
+    except Exception as reason:  # whatever a class of one's own raises
+        return str(reason) or type(reason).__name__
+    one, other = (json.dumps([[unnamed(part.get_config()) for part in each._flatten_layers()],
+                              [weight.shape for weight in each.weights]], default=str)
+                  for each in (layer, copy))  # fmt: skip
+    frozen = r'"trainable": \w+'  # Keras forgets it of a Sequential; no picture is read differently for it
+    return "" if re.sub(frozen, "", one) == re.sub(frozen, "", other) else "other layers"
+
+
 def save_network(path: Path, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
-    """Write a network with its style and calibration, whole or not at all.
+    """Write a network with its style and calibration, completely or not at all.
 
     The file holds no state of the optimizer, which would make it three times as large.
     """
-    network = keras.Model(model.input, model.output, name=model.name)  # not compiled: no optimizer
+    check_network(model, style)
+    check_kept(model)
+    if calibration.network not in ("", weights_digest(model)):
+        raise StepError("This calibration belongs to another network. Run calibrate(model, settings) for this one.")
+    compiled, optimizer = model.compiled, getattr(model, "optimizer", None)
     with files.written_whole(path) as temporary:
-        network.save(temporary)
+        try:
+            model.compiled, model.optimizer = False, None
+            model.save(temporary)
+        finally:
+            model.compiled, model.optimizer = compiled, optimizer
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(STYLE_MEMBER, files.to_json(style.to_dict()))
             archive.writestr(CALIBRATION_MEMBER, files.to_json(calibration.to_dict()))
 
 
 def load_network(path: Path) -> SavedNetwork:
-    """What `save_network` wrote; StepError if there is no such file, or it is not one of ours."""
+    """What `save_network` wrote; StepError if there is no such file, or if it is not one of ours."""
     if not path.is_file():
         raise StepError(f"There is no trained network {short(path)}. Run {NOTEBOOK} first.")
     try:
@@ -47,10 +136,15 @@ def load_network(path: Path) -> SavedNetwork:
             style = json.loads(archive.read(STYLE_MEMBER))
             found = archive.read(CALIBRATION_MEMBER) if CALIBRATION_MEMBER in archive.namelist() else b"{}"
         model = keras.models.load_model(path, compile=False)
-        observed(model)  # it has the layers that a reader looks at
         style = CaptchaStyle.from_dict(style, check_fonts=False)
+        check_network(model, style)
         return SavedNetwork(model, style, Calibration.from_dict(json.loads(found)))
-    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError) as reason:
+    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError, StepError) as reason:
+        if unknown := re.search(UNKNOWN, str(reason)):
+            raise StepError(
+                f"{short(path)} needs {unknown[1]}, which this kernel does not know. "
+                "Run the cell that defines it, in this notebook, and then this cell again."
+            ) from None
         raise StepError(
             f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
         ) from None

@@ -27,7 +27,7 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
 
     def read_from(view: tf.Tensor) -> tf.Tensor:
         moved = tf.slice(padded, [0, margin + view[0], margin + view[1], 0], [-1, *images.shape[1:]])
-        return tf.nn.log_softmax(model(moved, training=False))
+        return tf.nn.log_softmax(tf.cast(model(moved, training=False), tf.float32))
 
     return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
 
@@ -38,7 +38,8 @@ def careful_logits(model: keras.Model, images: tf.Tensor, logits: tf.Tensor | No
     Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Images and
     result are those of `averaged_logits`; `logits`, where they are known already, of the pictures as drawn.
     """
-    logits = tf.nn.log_softmax(model(images, training=False) if logits is None else logits)
+    logits = model(images, training=False) if logits is None else logits
+    logits = tf.nn.log_softmax(tf.cast(logits, tf.float32))  # some networks answer in 16 bits
     probability = tf.exp(tf.reduce_sum(tf.reduce_max(logits, axis=-1), axis=-1))
     doubtful = tf.where(probability < SURE)  # [pictures, 1]
     if tf.size(doubtful) == 0:

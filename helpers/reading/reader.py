@@ -11,9 +11,9 @@ from PIL import Image
 
 from helpers.captchas.pictures import ImageLike, fit_to_style
 from helpers.captchas.styles import CaptchaStyle
-from helpers.errors import ImageError
+from helpers.errors import ImageError, StepError
 from helpers.network.calibration import UNCALIBRATED, Calibration, looked_at, observed
-from helpers.network.saved import load_network
+from helpers.network.saved import check_network, load_network
 from helpers.network.views import careful_logits
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
@@ -29,26 +29,39 @@ class Reading:
     confidence: float  # probability that the whole text is right, 0 to 1: the product over the positions
     probabilities: np.ndarray  # of each class at each position, float32 [positions, classes]
     error: str | None = None  # why the picture could not be read
-    familiar: bool = True  # does it look like those of the training? where not, the confidence means little
+    familiar: bool = True  # does it look like the training captchas? if not, the confidence means little
 
 
 class Reader:
     """Reads captchas of `style` by a trained network: [batch, height, width, 1] -> logits [batch, positions, classes].
 
-    `calibration` tells how its answers are to be taken; see `training.evaluation.calibrate`.
+    `calibration` tells how to take its answers; see `training.evaluation.calibrate`.
     """
 
     def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
         self.model, self.style, self.calibration = model, style, calibration
+        check_network(model, style)
         pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
         self._look = tf.function(self._look_at, input_signature=[pictures])
         self._observer = observed(model)
 
     @classmethod
-    def load(cls, experiment_or_path: str | Path) -> Reader:
-        """The trained network of an experiment, by its name or the path of its model.keras; StepError without one."""
-        is_path = isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")
-        return cls(*load_network(Path(experiment_or_path) if is_path else load_settings(experiment_or_path).model_path))
+    def load(cls, experiment_or_path: str | Path, network: str | None = None) -> Reader:
+        """The trained network of an experiment, by its name or the path of its model.keras; StepError without one.
+
+        Args:
+            network: a further network on that experiment's captchas, such as "changed-1".
+        """
+        if network is None and (isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")):
+            return cls(*load_network(Path(experiment_or_path)))
+        settings = load_settings(experiment_or_path, network=network)
+        names = [None] * (settings.folder / "model.keras").is_file()
+        names += [path.parent.name for path in sorted(settings.folder.glob("networks/*/model.keras"))]
+        if names and network not in names:
+            named = ", ".join(f'network="{name}"' if name else "its own, without network=" for name in names)
+            missing = f'network "{network}"' if network else "network of its own"
+            raise StepError(f"'{experiment_or_path}' has no trained {missing}. There are: {named}.")
+        return cls(*load_network(settings.model_path))
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
         """Read one picture or many, each a path, a PIL image or a uint8 array of any size.
@@ -70,7 +83,7 @@ class Reader:
         return readings
 
     def _look_at(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Probabilities, and the two signs by which a foreign picture is told."""
+        """Probabilities, and the two signs that tell a foreign picture."""
         logits, filtered = self._observer(images, training=False)
         careful = careful_logits(self.model, images, logits)
         return tf.nn.softmax(careful / self.calibration.temperature), *looked_at(logits, filtered)

@@ -24,11 +24,17 @@ def _inside(name: str, what: str) -> property:
     return property(lambda settings: settings.folder / name, doc=what)
 
 
+def _of_network(name: str, what: str) -> property:
+    """The path of a file or folder that belongs to one network."""
+    return property(lambda settings: settings.network_folder / name, doc=what)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """One experiment: its captchas, how many, how they are learned, and where its files lie."""
 
     experiment: str = "default"
+    network: str | None = None  # a further network on the same captchas; None is the experiment's own
     style: CaptchaStyle = field(default_factory=CaptchaStyle)
     seed: int = 2026
     train_count: int  # images
@@ -45,14 +51,16 @@ class Settings:
     manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
     records_folder = _inside("records", "The TFRecord shards.")
     records_manifest_path = _inside("records/manifest.json", "Counts and digests of the shards, written last.")
-    model_path = _inside("model.keras", "The trained network.")
-    history_path = _inside("history.csv", "A row for each epoch.")
-    progress_path = _inside("progress.csv", "The live curve: a row every few batches.")
-    metrics_path = _inside("metrics.json", "The held-out score.")
-    checkpoint_folder = _inside("checkpoint", "The training, as far as it is finished.")
+    model_path = _of_network("model.keras", "The trained network.")
+    history_path = _of_network("history.csv", "A row for each epoch.")
+    progress_path = _of_network("progress.csv", "The live curve: a row every few batches.")
+    metrics_path = _of_network("metrics.json", "The held-out score.")
+    checkpoint_folder = _of_network("checkpoint", "The training, as far as it has come.")
 
     def __post_init__(self) -> None:
         check_experiment_name(self.experiment)
+        if self.network is not None:
+            check_experiment_name(self.network, "network")
         object.__setattr__(self, "data_dir", Path(self.data_dir))
         if self.image_format not in ("png", "jpg"):
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
@@ -77,6 +85,11 @@ class Settings:
         """Where all files of this experiment lie."""
         return profile_folder(self.data_dir, self.profile) / self.experiment
 
+    @property
+    def network_folder(self) -> Path:
+        """Where the files of this network lie."""
+        return self.folder / "networks" / self.network if self.network else self.folder
+
     def describe(self) -> dict[str, Any]:
         """What experiment.json holds: all that decides which images there are."""
         return {**{name: getattr(self, name) for name in FIXED}, "style": self.style.to_dict()}
@@ -94,11 +107,11 @@ def profile_folder(data_dir: Path, profile: str) -> Path:
     return data_dir / "quick" if profile == "quick" else data_dir
 
 
-def check_experiment_name(name: str) -> str:
-    """`name` itself, if it is safe as a folder inside the data folder; else, as "../other" or "quick", an error."""
+def check_experiment_name(name: str, of: str = "experiment") -> str:
+    """`name` itself if it can safely name a folder in the data folder; a SettingsError for "../other" or "quick"."""
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise SettingsError(
-            f"The experiment's name {name!r} cannot be a folder inside the data folder. "
+            f"The {of}'s name {name!r} cannot be a folder inside the data folder. "
             "Use small letters, digits, '-' and '_', such as 'many-dots'."
         )
     if name == "quick" or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name):

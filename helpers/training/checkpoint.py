@@ -1,11 +1,15 @@
 """A checkpoint after each epoch: weights, optimizer and history on disk, so that a stop loses little.
 
-The last one stays. By the fingerprint of its recipe a finished training is known again, and need not be done twice.
+The last one stays. The fingerprint of its recipe tells whether the same network was trained before. No
+training writes over a tested network of other layers: `place_of` finds another folder.
 """
 
+import dataclasses
 import datetime
+import json
 import re
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +17,77 @@ from helpers import files
 from helpers.data.images import image_manifest
 from helpers.errors import StepError
 from helpers.files import short
-from helpers.files.fingerprints import described
+from helpers.files.fingerprints import described, unnamed
+from helpers.network.saved import check_network
 from helpers.quiet_tensorflow import keras
 from helpers.settings import Settings
 from helpers.training.live import LivePlot
 
 FORMAT = 2  # of state.json; 1, which named none, did not tell one optimizer or loss from another
+NOT_LAYERS = ("build_config", "compile_config", "shared_object_id")  # what Keras' settings hold beside them
 
 
 def fingerprint(model: keras.Model, settings: Settings, augment: Any, bfloat16: bool | None = None) -> str:
-    """A digest of the recipe of a training: all that it depends on. `augment` and `bfloat16` as `train` takes them."""
-    name = re.sub(r"^(functional|sequential)_\d+$", r"\1", model.name)  # of a warm start, it tells from what
+    """A digest of all that a training depends on; `augment` and `bfloat16` as `train` takes them."""
+    given, *source = model.name.split("_from_", 1)  # a warm start tells its source
+    uncounted = re.sub(r"_\d+$", "", given)  # Keras names a network after its class, and counts
+    given = uncounted if uncounted.replace("_", "") == type(model).__name__.lower() else given
+    layers = described([type(model), model, [type(layer) for layer in model.layers], *model.layers])
     recipe = {
         "images": image_manifest(settings)["images_digest"],
-        "network": [name, described([type(model), model, [type(layer) for layer in model.layers], *model.layers])],
+        "network": ["_from_".join([given, *source]), layers],
         "learning": described([augment, model.optimizer, model.loss]),
         "training": [settings.epochs, settings.batch_size, settings.learning_rate, settings.seed, bfloat16],
     }
     return files.text_digest(files.to_json(recipe))
+
+
+def place_of(model: keras.Model, settings: Settings) -> Settings:
+    """Where the files of a network belong: `settings`, unless a tested network of other layers is there.
+
+    Then, if `settings` names no network, it is networks/changed-1 or the next of these that is free; that is told
+    in a sentence. A StepError if they name one.
+    """
+    check_network(model, settings.style)
+    if not _other_layers(model, settings):
+        return settings
+    name = settings.experiment
+    if settings.network:
+        raise StepError(
+            f"On '{name}' there is a tested network \"{settings.network}\" of other layers. Choose another name, as in "
+            f'open_experiment("{name}", network="another"), or delete the folder {name}/networks/{settings.network}.'
+        )
+    count = 1 + len(list(settings.folder.glob("networks/*")))
+    places = [dataclasses.replace(settings, network=f"changed-{number + 1}") for number in range(count)]
+    free = [place for place in places if not _other_layers(model, place)]
+    place = min(free, key=lambda place: not place.metrics_path.is_file())  # the same layers, where they were tested
+    print(
+        f"This network has other layers than the one that was tested on '{name}', so it is kept apart: "
+        f'open_experiment("{name}", network="{place.network}"), Reader.load("{name}", network="{place.network}").'
+    )
+    return place
+
+
+def _other_layers(model: keras.Model, settings: Settings) -> bool:
+    """Whether a network to be kept lies there, with other layers than those of `model`.
+
+    That is a tested one; of those that `place_of` named, any that was saved.
+    """
+    if not (settings.network or "").startswith("changed-") and not settings.metrics_path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(settings.model_path) as archive:
+            saved = _layers(archive.read("config.json"))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):  # there is nothing left to protect
+        return False
+    tested = settings.metrics_path.is_file() and files.read_json(settings.metrics_path, made_by="notebook 04")
+    count = model.count_params()  # a class of one's own may change its layers, and not its settings
+    return (saved, (tested or {}).get("parameters", count)) != (_layers(model.to_json()), count)
+
+
+def _layers(told: str | bytes) -> Any:
+    """The layers that Keras tells as JSON, without the names that it counts."""
+    return unnamed(json.loads(told, object_hook=lambda part: {n: part[n] for n in part if n not in NOT_LAYERS}))
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -50,8 +107,8 @@ class Checkpoint(keras.callbacks.Callback):
         state = files.read_json(path, made_by="notebook 04_train_alexnet")
         if state.get("format") != FORMAT:
             raise StepError(
-                f"{short(self.folder)} holds a training that another version of these notebooks began; it does not say "
-                "with which optimizer and loss. Delete that folder, then run this cell again: it trains anew."
+                f"{short(self.folder)} holds a training that another version of these notebooks began. It does not say "
+                "which optimizer and loss it had. Delete that folder and run this cell again: it trains anew."
             )
         if state["fingerprint"] != self.fingerprint:
             return 0
@@ -61,7 +118,7 @@ class Checkpoint(keras.callbacks.Callback):
         except (OSError, ValueError, KeyError) as reason:
             raise StepError(
                 f"{short(self.folder / state['weights'])} cannot be read ({type(reason).__name__}). "
-                f"Delete the folder {short(self.folder)}, then run this cell again: it trains anew."
+                f"Delete the folder {short(self.folder)} and run this cell again: it trains anew."
             ) from None
         self.rows, self.date = state["rows"], state["date"]
         self.live.points[:], self.live.images = state["points"], state["images"]

@@ -1,18 +1,21 @@
 """A trained network, evaluated: what it says about a whole split, its calibration, the test score."""
 
+import dataclasses
+
 import numpy as np
 
 from helpers import files
 from helpers.data.records import load_batches
 from helpers.errors import StepError
 from helpers.files import short
-from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed
-from helpers.network.saved import load_network
+from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed, weights_digest
+from helpers.network.saved import check_network, load_network
 from helpers.network.views import careful_logits
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
 from helpers.settings import Settings
 from helpers.training.augmentation import Augment, unchanged
+from helpers.training.checkpoint import place_of
 from helpers.training.fit import Training, first_captchas
 
 
@@ -35,30 +38,35 @@ def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[n
 
 
 def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchanged) -> Calibration:
-    """How the network's answers are to be taken, found out with validation captchas.
+    """How to take the network's answers, as validation captchas tell it.
 
     The temperature: a network that was trained until it made hardly any mistake may be surer than it
-    should be. One number by which all logits are divided corrects much of that (Guo and others 2017).
+    should be. One number, by which all logits are divided, corrects much of that (Guo and others 2017).
     And what is usual: how strong its answers are, and how its first filters respond. `augment` changes
     each batch first, for a network that is to read such pictures.
     """
+    check_network(model, settings.style)
     labels, logarithms = read_split(model, settings, "validation", augment)
     observer = observed(model)
     look = tf.function(lambda images: looked_at(*observer(images, training=False)))
     batches = load_batches(settings, "validation", batch_size=250).map(augment)
     looks = [look(images) for images, _ in batches]
     strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
-    return find_usual(fit_temperature(logarithms, labels), strengths, responses)
+    if not responses.size:
+        print("This network has no filters to look at: a weak answer alone tells that a picture is foreign.")
+    found = find_usual(fit_temperature(logarithms, labels), strengths, responses)
+    return dataclasses.replace(found, network=weights_digest(model))
 
 
 def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
     """Whole-captcha accuracy on the test split, also written to metrics.json, for the network in model.keras.
 
     Call it once, at the end: whoever chooses by the test split no longer has one. StepError if `model` is
-    not the network in model.keras: then the score would stand beside another network.
+    not the network in model.keras, for then the score would stand beside another network.
     """
+    settings = place_of(model, settings)
     saved, images = load_network(settings.model_path).model, first_captchas(settings, "test", 32)[0]
-    pairs = zip([*saved.get_weights(), saved(images)], [*model.get_weights(), model(images)], strict=False)
+    pairs = zip(*([*each.get_weights(), each(images, training=False)] for each in (saved, model)), strict=False)
     if len(saved.weights) != len(model.weights) or not all(np.allclose(*pair, equal_nan=True) for pair in pairs):
         raise StepError(
             f"{short(settings.model_path)} holds another network than the one to be scored. "

@@ -7,13 +7,13 @@ from helpers import files
 from helpers.data.records import PREPARED, load_batches
 from helpers.errors import SettingsError, StepError, TutorialError
 from helpers.network.calibration import UNCALIBRATED, Calibration
-from helpers.network.saved import save_network
+from helpers.network.saved import check_kept, check_network, save_network
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 from helpers.training.augmentation import Augment, shift_batch
-from helpers.training.checkpoint import Checkpoint, fingerprint
+from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
-from helpers.training.optimizer import one_cycle_muon
+from helpers.training.optimizer import check_loss, one_cycle_muon
 from helpers.training.precision import mixed_precision
 
 LIVE_POINTS = 40  # on the whole curve
@@ -44,7 +44,8 @@ def whole_captcha(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
-    """Give `model` its loss, its optimizer (Muon, one cycle) and both accuracies."""
+    """Give `model` its loss, its optimizer (Muon, one cycle) and both accuracies; StepError for one that cannot fit."""
+    check_network(model, settings.style)
     model.compile(
         optimizer=one_cycle_muon(settings),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -69,8 +70,8 @@ def train(
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
     After each epoch a checkpoint is on disk. A call with the same recipe (images, network, optimizer,
-    loss, augmentation and settings) continues from it, and a finished training is returned at once,
-    its weights in `model`. With any other recipe it begins anew; then a model that was trained is refused.
+    loss, augmentation and settings) continues from it. If that training is finished, the call returns at
+    once, and `model` has its weights. With another recipe it begins anew, and refuses a trained model.
 
     Args:
         until: stop after this epoch; 0 trains nothing, None all of settings.epochs.
@@ -79,8 +80,11 @@ def train(
         again: train anew, whatever was trained before.
     """
     until = _last_epoch(settings, until)
+    settings = place_of(model, settings)
     if not model.compiled:
         raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")
+    check_loss(model.loss)
+    check_kept(model)
     live = _live_plot(settings)
     checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
     finished = 0 if again or until == 0 else checkpoint.restore(model)
@@ -88,9 +92,11 @@ def train(
         print(f"trained before, on {checkpoint.date}; pass again=True to train anew")
         if finished > until:
             print(f"(the network has the weights of epoch {finished})")
-        live.draw(_until(live.points, until * settings.train_count), model.output_shape[-1])
+        live.draw(_until(live.points, until * settings.train_count), len(settings.style.classes))
     elif finished == 0 and int(model.optimizer.iterations) > 0:
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
+    elif finished == 0 and until and settings.metrics_path.is_file():
+        print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
     keras.utils.set_random_seed(settings.seed + finished)
     tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
@@ -111,9 +117,9 @@ def train(
         stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Build and compile the network again, "
         stopped += "and call train without again=True: it goes on." if done else "then train it: it begins anew."
         raise TrainingStopped(stopped) from None
-    if len(checkpoint.rows) == settings.epochs:
-        files.write_rows(settings.history_path, checkpoint.rows)
-        files.write_rows(settings.progress_path, live.points)
+    for path, rows in ((settings.history_path, checkpoint.rows), (settings.progress_path, live.points)):
+        if len(checkpoint.rows) == settings.epochs and not (path.is_file() and files.read_rows(path) == rows):
+            files.write_rows(path, rows)
     return Training(checkpoint.rows[:until], _until(live.points, until * settings.train_count))
 
 
@@ -132,13 +138,13 @@ def _last_epoch(settings: Settings, until: int | None) -> int:
 
 
 def _live_plot(settings: Settings) -> LivePlot:
-    steps = math.ceil(settings.train_count / settings.batch_size)
-    names = {"training": "train", "validation": "validation"}
-    probes = {name: first_captchas(settings, split, PROBE_SIZE) for name, split in names.items()}
-    every = max(20, settings.epochs * steps // LIVE_POINTS)
+    splits = (("training", "train"), ("validation", "validation"))
+    probes = {name: first_captchas(settings, split, PROBE_SIZE) for name, split in splits}
+    every = max(20, settings.epochs * math.ceil(settings.train_count / settings.batch_size) // LIVE_POINTS)
     return LivePlot(probes, settings.batch_size, every, settings.train_count, settings.epochs)
 
 
 def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:
-    """Write model.keras with the style that it reads, and how its answers are to be taken: see `calibrate`."""
+    """Write model.keras: the network, the style that it reads, and what `calibrate` found."""
+    settings = place_of(model, settings)
     save_network(settings.model_path, model, settings.style, calibration)

@@ -17,10 +17,10 @@ Probe = tuple[np.ndarray, np.ndarray]
 
 
 class LivePlot(keras.callbacks.Callback):
-    """Every few batches: read some training and some validation captchas, and redraw the figure.
+    """Reads some training and some validation captchas every few batches, and redraws the figure.
 
-    Both, the `probes` "training" and "validation", are read as in use, without dropout, so that the two
-    curves can be compared. There are `images_per_epoch` images, and `every` batches between two points.
+    Both `probes`, "training" and "validation", are read without dropout, so that the two curves can be
+    compared. An epoch has `images_per_epoch` images, and two points lie `every` batches apart.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
-"""How the parameters change after each batch: the learning rate over time, and Muon."""
+"""How the parameters change after each batch: the learning rate over time, Muon, and a loss that fits."""
 
 import math
+from typing import Any
 
+from helpers.errors import StepError
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 
@@ -24,13 +26,13 @@ def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.Lea
 class Muon(keras.optimizers.Muon):
     """Muon for convolutions, AdamW for all else.
 
-    AdamW scales each weight's step by itself. Muon takes a layer's weights as one matrix and makes
-    the step equally long in all of that matrix's directions, so that rare but useful ones are not
-    drowned. Keras applies it to dense layers, where it gained nothing here and costs time. A
-    convolution, [height, width, inputs, outputs], counts as the matrix [height * width * inputs, outputs].
+    AdamW scales the step of each weight by itself. Muon takes a layer's weights as one matrix and
+    steps equally far in all of its directions, so that directions with small gradients are learned
+    too. Keras' own Muon does that for dense layers, where it gained nothing here and takes time. A
+    convolution, [height, width, inputs, outputs], is the matrix [height * width * inputs, outputs].
 
-    Sources: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; its scale, which fits
-    AdamW's learning rates: Liu et al. 2025, arXiv:2502.16982.
+    Sources: Jordan and others 2024, https://kellerjordan.github.io/posts/muon/; the scale of its
+    steps, which suits AdamW's learning rates: Liu and others 2025, arXiv:2502.16982.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
@@ -44,5 +46,15 @@ class Muon(keras.optimizers.Muon):
 
 
 def one_cycle_muon(settings: Settings) -> Muon:
-    """Muon with one cycle of the learning rate over the whole training of `settings`."""
+    """Muon with one cycle of the learning rate over the whole training run of `settings`."""
     return Muon(learning_rate_schedule(settings), weight_decay=WEIGHT_DECAY, adam_weight_decay=WEIGHT_DECAY)
+
+
+def check_loss(loss: Any) -> None:
+    """StepError for a cross entropy that takes the network's logits for probabilities."""
+    named = ("sparse_categorical_crossentropy", keras.losses.sparse_categorical_crossentropy)
+    if any(loss is each or loss == each for each in named) or getattr(loss, "from_logits", True) is False:
+        raise StepError(
+            "This loss expects probabilities, but the network gives logits. "
+            "Compile it with keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )

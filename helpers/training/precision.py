@@ -1,9 +1,10 @@
 """Mixed precision: train faster on processors that multiply 16-bit numbers.
 
-A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. Keras casts the
-input and the weights of the layers that are told to, and keeps the weights themselves, normalisation, loss and all
-else in float32. Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 2019, arXiv:1905.12322.
-Processors without such instructions only imitate them, which is slower than float32 (oneDNN, "Data Types").
+A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. In the layers
+that compute in it, Keras casts the input and a copy of the weights. The weights themselves, normalisation, loss and
+all else stay in float32. Processors without such instructions only imitate them, which is slower than float32.
+Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 2019, arXiv:1905.12322; oneDNN, "Data
+Types".
 """
 
 from collections.abc import Iterator
@@ -32,21 +33,22 @@ def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
 
 @contextmanager
 def mixed_precision(model: keras.Model, wanted: bool | None = None) -> Iterator[None]:
-    """While the block runs, convolutions of `model` multiply in bfloat16; after it, in float32 again.
+    """While the block runs, convolutions of `model` multiply in bfloat16; afterwards in float32 again.
 
-    All but the first, which has little to gain: only the layers that take the time are lowered.
-    `wanted` None asks `has_bfloat16`.
+    The first convolution, which would gain little, stays in float32. `wanted` None asks `has_bfloat16`.
     """
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1:]
+    layers = model.layers if hasattr(model, "inputs") else []  # a class of one's own may not bear mixed types
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)][1:]
+    policies = [layer.dtype_policy for layer in convolutions]
     lowered = has_bfloat16() if wanted is None else wanted
-    _compute_in("mixed_bfloat16" if lowered else "float32", convolutions, model)
+    _compute_in(["mixed_bfloat16"] * len(convolutions) if lowered else policies, convolutions, model)
     try:
         yield
     finally:
-        _compute_in("float32", convolutions, model)
+        _compute_in(policies, convolutions, model)
 
 
-def _compute_in(policy: str, layers: list[keras.Layer], model: keras.Model) -> None:
-    for layer in layers:
+def _compute_in(policies: list, layers: list[keras.Layer], model: keras.Model) -> None:
+    for policy, layer in zip(policies, layers, strict=True):
         layer.dtype_policy = policy
     model.train_function = model.test_function = model.predict_function = None  # their graphs know the old policy
