@@ -9,7 +9,7 @@ endif
 .PHONY: run test lab notebooks bench bench-original bench-float32 experiments lint clean help
 .DEFAULT_GOAL := help
 
-help:  ## show these lines
+help:  ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 
 .venv/.installed: requirements.txt pyproject.toml
@@ -18,10 +18,10 @@ help:  ## show these lines
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-run: .venv/.installed  ## execute the five notebooks on the full profile and print the held-out accuracy
+run: .venv/.installed  ## execute copies of the five notebooks on the full profile, and print the test accuracy
 	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers run
 
-test: .venv/.installed  ## unit tests, and every notebook on the quick profile
+test: .venv/.installed  ## check the code, run the unit tests, and run every notebook on the quick profile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
@@ -30,19 +30,19 @@ test: .venv/.installed  ## unit tests, and every notebook on the quick profile
 lab: .venv/.installed  ## open JupyterLab on notebook 1
 	$(BIN)/jupyter lab notebooks/01_check_environment.ipynb
 
-notebooks: .venv/.installed  ## execute in place the committed notebooks that are stale, on the full profile; all of them with ALL=1
+notebooks: .venv/.installed  ## execute the stale committed notebooks in place, on the full profile; with ALL=1, all of them
 	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers notebooks $(if $(filter 1,$(ALL)),--all)
 
-bench: .venv/.installed  ## measure speed, memory and accuracy anew into notebooks/results, more than an hour
+bench: .venv/.installed  ## measure speed, memory and accuracy again, into notebooks/results; more than an hour
 	@$(BIN)/python -m tests.benchmarks
 
-bench-original: .venv/.installed  ## ours, then the 5,000 iterations of the original script; most of an hour
+bench-original: .venv/.installed  ## train our network, then the original script's for its 5,000 iterations; most of an hour
 	@$(BIN)/python -m tests.benchmarks original_whole
 
 bench-float32: .venv/.installed  ## train three times without 16-bit multiplications, to compare; most of an hour
 	@$(BIN)/python -m tests.benchmarks accuracy_float32
 
-experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour, goes on after a stop
+experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments
 
 lint: .venv/.installed  ## repair what ruff can repair
