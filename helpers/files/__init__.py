@@ -124,7 +124,7 @@ def short(path: Path) -> str:
     path = Path(path)
     if path.is_relative_to(Path.cwd()):
         return path.relative_to(Path.cwd()).as_posix()
-    found = [path.parts.index(name) for name in ("images", "records", "notebooks") if name in path.parts]
+    found = [path.parts.index(name) for name in ("images", "records", "networks", "notebooks") if name in path.parts]
     return "/".join(path.parts[max(found[0] - 1, 0) if found else -2 :])
 
 

@@ -70,8 +70,6 @@ def check_network(model: keras.Model, style: CaptchaStyle) -> None:
     if numbers.min() >= 0 and any(np.allclose(each, 1, atol=1e-3) for each in sums):
         why = "training and reading apply one themselves. Take it out of the last layer, so that it gives logits."
         raise StepError(f"This network ends in a softmax, but {why}")
-    if not hasattr(model, "output_shape"):  # Keras gives a class of one's own none, and the live plot asks for it
-        model.output_shape = (None, *answer)
 
 
 def check_kept(model: keras.Model) -> None:

@@ -68,7 +68,7 @@ class LivePlot(keras.callbacks.Callback):
             point[f"position {index + 1}"] = float(share)
         point["seconds"] = time.perf_counter() - self.started
         self.points.append(point)
-        self.draw(self.points, self.model.output_shape[-1])
+        self.draw(self.points, logarithms.shape[-1])
 
     def draw(self, points: list[dict[str, float]], classes: int) -> None:
         """Show the curves through `points`."""
