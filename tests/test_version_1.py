@@ -57,7 +57,7 @@ def test_its_checkpoint_is_refused_with_what_to_do(before):
 
     weights = sorted(path.name for path in before.checkpoint_folder.iterdir())
     with pytest.raises(
-        StepError, match=r"before/checkpoint holds a training that another version .*Delete that folder"
+        StepError, match=r"before/checkpoint holds a training run that another version .*Delete that folder"
     ):
         train(network(), before)
     assert sorted(path.name for path in before.checkpoint_folder.iterdir()) == weights

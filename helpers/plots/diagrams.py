@@ -55,7 +55,7 @@ def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None 
         layers: (name, output shape without the batch, parameters).
     """
     total = sum(parameters for _, _, parameters in layers)
-    title = f"{total:,} parameters; below each layer the shape it hands on, [height × width × channels], and its own"
+    title = f"{total:,} parameters; below each layer the shape it passes on, [height × width × channels], and its own"
     ax = open_axes(ax, title, width=max(11, 0.8 * len(layers)), height=3.4)
     if not layers:
         return say_none(ax)

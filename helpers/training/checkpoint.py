@@ -28,7 +28,7 @@ NOT_LAYERS = ("build_config", "compile_config", "shared_object_id")  # what Kera
 
 
 def fingerprint(model: keras.Model, settings: Settings, augment: Any, bfloat16: bool | None = None) -> str:
-    """A digest of all that a training depends on; `augment` and `bfloat16` as `train` takes them."""
+    """A digest of all that a training run depends on; `augment` and `bfloat16` as `train` takes them."""
     given, *source = model.name.split("_from_", 1)  # a warm start tells its source
     uncounted = re.sub(r"_\d+$", "", given)  # Keras names a network after its class, and counts
     given = uncounted if uncounted.replace("_", "") == type(model).__name__.lower() else given
@@ -107,8 +107,8 @@ class Checkpoint(keras.callbacks.Callback):
         state = files.read_json(path, made_by="notebook 04_train_alexnet")
         if state.get("format") != FORMAT:
             raise StepError(
-                f"{short(self.folder)} holds a training that another version of these notebooks began. It does not say "
-                "which optimizer and loss it had. Delete that folder and run this cell again: it trains anew."
+                f"{short(self.folder)} holds a training run that another version of these notebooks began. It does not "
+                "say which optimizer and loss it had. Delete that folder and run this cell again: it trains anew."
             )
         if state["fingerprint"] != self.fingerprint:
             return 0

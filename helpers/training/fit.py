@@ -25,7 +25,7 @@ class TrainingStopped(TutorialError):
 
 @dataclass(frozen=True)
 class Training:
-    """How a training went."""
+    """How a training run went."""
 
     rows: list[dict[str, float]]  # one for each epoch: seconds, loss and accuracies, as in history.csv
     points: list[dict[str, float]]  # one every few batches: accuracies on the probes, as in progress.csv
