@@ -494,6 +494,8 @@ def test_a_heat_map_refuses_names_that_do_not_fit():
 def test_bars_tell_the_probabilities():
     bars = plots.probability_bars(IMAGE, PROBABILITIES, CLASSES)
     assert [f"{character}: 91.9 %" in texts(bars) for character in "502"] == [True] * 3
+    sure = np.tile([0.9997, 0.0003, *[0.0] * 8], (4, 1))
+    assert "0: over 99.9 %" in texts(plots.probability_bars(IMAGE, sure, CLASSES))
     heights = [[bar.get_height() for bar in ax.patches] for ax in bars.axes[1:]]
     assert np.allclose(heights, 100 * PROBABILITIES)
     assert [ax.get_title() for ax in bars.axes[1:]] == [f"position {i}" for i in (1, 2, 3, 4)]

@@ -27,7 +27,8 @@ def probability_bars(image: Any, probabilities: np.ndarray, classes: str, title:
     for position, row in enumerate(probabilities):
         ax = character_bars(row, classes, f"position {position + 1}", ax=fig.add_subplot(grid[1, position]))
         best = int(np.argmax(row))
-        ax.annotate(f"{classes[best]}: {100 * row[best]:.1f} %", (0.5, 0.98), xycoords="axes fraction",
+        share = "over 99.9" if row[best] > 0.9995 else f"{100 * row[best]:.1f}"
+        ax.annotate(f"{classes[best]}: {share} %", (0.5, 0.98), xycoords="axes fraction",
                     ha="center", va="top", fontsize=9)  # fmt: skip
         ax.set_ylabel("" if position else "probability")
     return fig
