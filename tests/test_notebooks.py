@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import re
@@ -192,6 +193,31 @@ TAUGHT = {
 def test_what_is_taught_stands_in_the_lesson(name):
     code = "\n".join(cell.source for cell in cells(REPOSITORY / "notebooks" / f"{name}.ipynb", "code"))
     assert [part for part in TAUGHT[name] if part not in code] == []
+
+
+def imported_helpers(path: Path) -> set[str]:
+    """The files and folders of helpers/ from which a notebook imports."""
+    found = set()
+    for node in ast.walk(ast.parse("\n".join(cell.source for cell in cells(path, "code")))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "helpers":
+            place = REPOSITORY / node.module.replace(".", "/")
+            for name in [alias.name for alias in node.names] if place.is_dir() else []:
+                if (place / f"{name}.py").is_file() or (place / name).is_dir():
+                    found.add(f"{node.module}.{name}")
+                else:
+                    found.add(node.module)
+            found |= set() if place.is_dir() else {node.module}
+    return {name.replace(".", "/") for name in found}
+
+
+@numbered
+def test_each_helper_is_linked_where_it_first_comes(path):
+    before = "\n".join(prose(each) for each in NUMBERED[: NUMBERED.index(path) + 1])
+    unlinked = {
+        name for name in imported_helpers(path) if not re.search(rf"\(\.\./{name}(\.py|/[\w/]*\.py)[)#]", before)
+    }
+    assert imported_helpers(path)
+    assert unlinked == set()
 
 
 def test_notebook_4_is_short_and_trains_in_its_first_half():
