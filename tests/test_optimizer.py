@@ -54,6 +54,59 @@ def test_what_is_no_convolution_moves_as_with_adamw(shape):
     assert step(ours, shape) == pytest.approx(step(adamw, shape), abs=1e-6)
 
 
+def stepped(optimizer: keras.Optimizer, steps: int = 5) -> list[np.ndarray]:
+    """Variables of several shapes, and all that the optimizer keeps of them, after some steps."""
+    random = np.random.default_rng(0)
+    shapes = {"kernel": (40, 30), "bias": (30,), "filters": (3, 3, 4, 6), "scale": ()}
+    variables = [
+        keras.Variable(random.normal(size=shape), dtype="float32", name=name) for name, shape in shapes.items()
+    ]
+    optimizer.build(variables)
+    take = tf.function(optimizer.apply)
+    for _ in range(steps):
+        scales = np.logspace(-6, 2, len(variables))  # as uneven as in training
+        take([tf.constant(s * random.normal(size=v.shape), tf.float32) for s, v in zip(scales, variables, strict=True)])
+    return [variable.numpy() for variable in (*variables, *optimizer.variables)]
+
+
+class PlainMuon(Muon):
+    """Muon, but its steps for all else, and its weight decay, are Keras' own lines."""
+
+    _adamw_update_step = keras.optimizers.Muon._adamw_update_step
+    _apply_weight_decay = keras.optimizers.Muon._apply_weight_decay
+
+
+@pytest.mark.parametrize("decays", [{"weight_decay": 0.1, "adam_weight_decay": 0.3}, {"weight_decay": None}, {}])
+def test_the_quick_step_equals_that_of_keras(decays):
+    schedule = keras.optimizers.schedules.CosineDecay(0.001, 10, warmup_target=0.1, warmup_steps=3)
+    quick, plain = (stepped(kind(schedule, **decays)) for kind in (Muon, PlainMuon))
+    assert len(quick) == len(plain) > 8
+    for ours, theirs in zip(quick, plain, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [Muon, PlainMuon])
+def test_an_embedding_is_trained_too(optimizer):
+    """Its gradients are sparse."""
+    inputs = keras.Input((3,), dtype="int32")
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Embedding(5, 4)(inputs)))
+    before = model.layers[1].get_weights()[0]
+    model.compile(optimizer(0.1), "mse")
+    model.train_on_batch(np.array([[0, 1, 1]] * 8), np.ones((8, 3, 1)))
+    moved = np.abs(model.layers[1].get_weights()[0] - before).max(axis=1)
+    assert moved[:2].min() > 0.05  # the first step of Adam is as long as the rate
+    assert moved[2:].max() < 1e-3  # only the decay
+
+
+def test_variables_without_decay_keep_their_size():
+    optimizer = Muon(0.5, weight_decay=0.1, adam_weight_decay=0.1)
+    variables = [keras.Variable(np.ones((4, 4), np.float32), name=name) for name in ("kernel", "bias")]
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.build(variables)
+    optimizer.apply([tf.zeros((4, 4))] * 2)
+    assert [variable.numpy()[0, 0] for variable in variables] == pytest.approx([0.95, 1.0])
+
+
 @pytest.mark.parametrize("shape", [(3, 3, 2, 2), (16, 8)])
 def test_weights_shrink_where_the_gradient_is_zero(shared_recorded, shape):
     settings = dataclasses.replace(shared_recorded, learning_rate=0.8)  # the first step's rate is 0.04
@@ -67,9 +120,11 @@ def test_weights_shrink_where_the_gradient_is_zero(shared_recorded, shape):
 def test_keras_still_has_what_muon_overrides_and_uses():
     """Muon overrides private methods of Keras. Another version may call them otherwise: look before moving this pin."""
     assert keras.__version__ == "3.15.1"
-    for name in ("_should_use_adamw", "_muon_update_step", "zeropower_via_newtonschulz5", "lr_adjust"):
+    used = "zeropower_via_newtonschulz5", "lr_adjust", "_use_weight_decay"
+    for name in ("_should_use_adamw", "_muon_update_step", "_adamw_update_step", "_apply_weight_decay", *used):
         assert callable(getattr(keras.optimizers.Muon, name))
-    assert "_muon_update_step" in inspect.getsource(keras.optimizers.Muon.update_step)
+    for name in ("_muon_update_step", "_adamw_update_step"):
+        assert name in inspect.getsource(keras.optimizers.Muon.update_step)
     assert "_should_use_adamw" in inspect.getsource(keras.optimizers.Muon)
 
 

@@ -38,6 +38,22 @@ class Muon(keras.optimizers.Muon):
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
         return len(variable.shape) != 4
 
+    def _adamw_update_step(self, gradient, variable, learning_rate, m, v) -> None:
+        """Keras' own step, but one operation of TensorFlow does it: it goes through the memory once, not ten times."""
+        gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)  # an embedding's is sparse
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=m.value.handle, v=v.value.handle, grad=gradient, lr=learning_rate,
+            beta1=self.adam_beta_1, beta2=self.adam_beta_2, epsilon=self.epsilon,
+            beta1_power=self.adam_beta_1**step, beta2_power=self.adam_beta_2**step,
+        )  # fmt: skip
+
+    def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
+        for variable in filter(self._use_weight_decay, variables):
+            decay = self.adam_weight_decay if self._should_use_adamw(variable) else self.weight_decay
+            if decay is not None:
+                variable.assign(variable * (1 - self.learning_rate * decay))
+
     def _muon_update_step(self, gradient, variable, lr, m) -> None:
         self.assign_add(m, gradient + m * (self.momentum - 1))
         ahead = tf.reshape(gradient + self.momentum * m, [-1, gradient.shape[-1]])

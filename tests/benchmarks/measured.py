@@ -20,6 +20,7 @@ from helpers import files
 from helpers.files.results import RESULTS
 from helpers.scores import Proportion
 
+ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
 VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
 
 
@@ -120,7 +121,35 @@ def _with_peak(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tupl
     return function(*arguments), _peak_memory()
 
 
-def in_own_process(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float | None]:
-    """What `function` returns in a fresh process, and that process's peak memory [MB]."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_with_peak, function, arguments).result()
+def isas() -> list[str | None]:
+    """What oneDNN may use here: None, all that the processor has; and "AVX2", if it has more than that."""
+    try:
+        more = "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        more = False
+    return [None, "AVX2"] if more else [None]
+
+
+def instructions(isa: str | None) -> str:
+    """What a row says about `isa`."""
+    return f"{isa} only" if isa else "all of the processor's"
+
+
+def in_own_process(
+    function: Callable[..., Any], *arguments: Any, isa: str | None = None
+) -> tuple[Any, float | None]:  # fmt: skip
+    """What `function` returns in a fresh process, and that process's peak memory [MB].
+
+    Args:
+        isa: the newest instructions that oneDNN may use there; None: all that the processor has.
+    """
+    before = os.environ.get(ISA_LIMIT)
+    if isa:
+        os.environ[ISA_LIMIT] = isa
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(_with_peak, function, arguments).result()
+    finally:
+        os.environ.pop(ISA_LIMIT, None)
+        if before is not None:
+            os.environ[ISA_LIMIT] = before
