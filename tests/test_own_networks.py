@@ -24,7 +24,7 @@ from helpers.reading import Reader
 from helpers.settings import Settings, open_experiment
 from helpers.training.evaluation import calibrate, score_test
 from helpers.training.fit import Training, compile_model, save_model, train
-from helpers.training.precision import mixed_precision
+from helpers.training.precision import quick_layers
 
 layers, register = keras.layers, keras.saving.register_keras_serializable
 STYLE = CaptchaStyle()
@@ -475,7 +475,7 @@ def test_a_network_in_16_bits_is_read_and_keeps_its_types(shared_recorded, possi
     model = functional(
         layers.Conv2D(2, 5), wide, end=lambda x: layers.Reshape((4, 10), dtype="bfloat16")(layers.Dense(40)(x))
     )
-    with mixed_precision(model, True), contextlib.suppress(ZeroDivisionError):
+    with quick_layers(model, True), contextlib.suppress(ZeroDivisionError):
         raise ZeroDivisionError
     assert wide.dtype_policy.name == "mixed_bfloat16"
     assert 0 < calibrate(model, shared_recorded).temperature <= 5

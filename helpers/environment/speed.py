@@ -12,7 +12,7 @@ from helpers.captchas.drawing import draw_captcha, save_captcha
 from helpers.network.alexnet import build_alexnet
 from helpers.settings import Settings
 from helpers.training.fit import compile_model
-from helpers.training.precision import mixed_precision
+from helpers.training.precision import quick_layers
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def measure_speed(settings: Settings, steps: int = 8) -> Speed:
     model = compile_model(build_alexnet(style), settings)
     images = np.random.default_rng(0).integers(0, 256, (batch, style.height, style.image_width, 1), dtype=np.uint8)
     labels = np.zeros((batch, style.positions), np.int32)
-    with mixed_precision(model):  # as `train` does
+    with quick_layers(model):  # as `train` does
         for _ in range(2):
             model.train_on_batch(images, labels)  # the first steps also build the graph
         started = time.perf_counter()

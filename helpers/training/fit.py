@@ -14,7 +14,7 @@ from helpers.training.augmentation import Augment, shift_batch
 from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
 from helpers.training.optimizer import check_loss, one_cycle_muon
-from helpers.training.precision import mixed_precision
+from helpers.training.precision import quick_layers
 
 LIVE_POINTS = 40  # on the whole curve
 
@@ -102,7 +102,7 @@ def train(
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
     try:
         if finished < until:
-            with mixed_precision(model, bfloat16):
+            with quick_layers(model, bfloat16):
                 model.fit(
                     batches.map(augment).prefetch(PREPARED),
                     validation_data=load_batches(settings, "validation", batch_size=250),

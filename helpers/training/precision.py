@@ -1,4 +1,4 @@
-"""Mixed precision: train faster on processors that multiply 16-bit numbers.
+"""Layers that compute faster while they are trained: 16-bit multiplications, and BatchNorm in one operation.
 
 A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. In the layers
 that compute in it, Keras casts the input and a copy of the weights. The weights themselves, normalisation, loss and
@@ -7,11 +7,12 @@ Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 201
 Types".
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.quiet_tensorflow import isa_limit, keras, uses_onednn
+from helpers.quiet_tensorflow import isa_limit, keras, tf, uses_onednn
 
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 WITH_BFLOAT16 = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")  # in the names of oneDNN's limits
@@ -32,23 +33,52 @@ def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
 
 
 @contextmanager
-def mixed_precision(model: keras.Model, wanted: bool | None = None) -> Iterator[None]:
-    """While the block runs, convolutions of `model` multiply in bfloat16; afterwards in float32 again.
+def quick_layers(model: keras.Model, bfloat16: bool | None = None) -> Iterator[None]:
+    """While the block runs, layers of `model` compute as they do best here; afterwards as before.
 
-    The first convolution, which would gain little, stays in float32. `wanted` None asks `has_bfloat16`.
+    Convolutions multiply in bfloat16, without the first, which would gain little. None asks `has_bfloat16`.
+    BatchNorm is one operation of TensorFlow. Keras makes it of some ten, a tenth of a training step.
     """
     layers = model.layers if hasattr(model, "inputs") else []  # a class of one's own may not bear mixed types
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)][1:]
     policies = [layer.dtype_policy for layer in convolutions]
-    lowered = has_bfloat16() if wanted is None else wanted
+    lowered = has_bfloat16() if bfloat16 is None else bfloat16
+    norms = [layer for layer in layers if type(layer) is keras.layers.BatchNormalization and _is_plain(layer)]
     _compute_in(["mixed_bfloat16"] * len(convolutions) if lowered else policies, convolutions, model)
+    for layer in norms:
+        layer.call = functools.partial(_fused_batch_norm, layer)
     try:
         yield
     finally:
+        for layer in norms:
+            del layer.call
         _compute_in(policies, convolutions, model)
 
 
 def _compute_in(policies: list, layers: list[keras.Layer], model: keras.Model) -> None:
     for policy, layer in zip(policies, layers, strict=True):
         layer.dtype_policy = policy
-    model.train_function = model.test_function = model.predict_function = None  # their graphs know the old policy
+    model.train_function = model.test_function = model.predict_function = None  # their graphs know the old layers
+
+
+def _is_plain(norm: keras.layers.BatchNormalization) -> bool:
+    """Whether the fused operation does all that this layer does."""
+    last = norm.axis in (-1, len(norm.input.shape) - 1)
+    return last and norm.scale and norm.center and not norm.synchronized and norm.compute_dtype == "float32"
+
+
+def _fused_batch_norm(
+    layer: keras.layers.BatchNormalization, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
+) -> tf.Tensor:
+    """What `layer` makes of a batch [..., channels], equal to Keras' own up to rounding."""
+    if not (training and layer.trainable and mask is None):
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    flat = tf.reshape(inputs, [-1, 1, 1, inputs.shape[-1]])
+    normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=flat, scale=layer.gamma, offset=layer.beta, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+    )
+    count = tf.cast(tf.shape(flat)[0], tf.float32)
+    variance *= (count - 1) / count  # the operation divides by one less, Keras by all
+    for moving, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        moving.assign(layer.momentum * moving + (1 - layer.momentum) * found)
+    return tf.reshape(normalised, tf.shape(inputs))

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
@@ -20,7 +21,9 @@ from helpers import files
 from helpers.files.results import RESULTS
 from helpers.scores import Proportion
 
-ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
+ISA_LIMITS = {  # how oneDNN, and beside it PyTorch and its MKL, are told which instructions they may use
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+}
 VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
 
 
@@ -135,21 +138,18 @@ def instructions(isa: str | None) -> str:
     return f"{isa} only" if isa else "all of the processor's"
 
 
+def limited(isa: str | None) -> dict[str, str]:
+    """The environment of a process that may use these instructions."""
+    return {**os.environ, **(ISA_LIMITS[isa] if isa else {})}
+
+
 def in_own_process(
     function: Callable[..., Any], *arguments: Any, isa: str | None = None
 ) -> tuple[Any, float | None]:  # fmt: skip
     """What `function` returns in a fresh process, and that process's peak memory [MB].
 
     Args:
-        isa: the newest instructions that oneDNN may use there; None: all that the processor has.
+        isa: the newest instructions that oneDNN and PyTorch may use there; None: all that the processor has.
     """
-    before = os.environ.get(ISA_LIMIT)
-    if isa:
-        os.environ[ISA_LIMIT] = isa
-    try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(_with_peak, function, arguments).result()
-    finally:
-        os.environ.pop(ISA_LIMIT, None)
-        if before is not None:
-            os.environ[ISA_LIMIT] = before
+    with patch.dict(os.environ, limited(isa)), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_with_peak, function, arguments).result()

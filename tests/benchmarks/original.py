@@ -26,7 +26,7 @@ from helpers.settings import Settings, open_experiment
 from helpers.training.augmentation import shift_batch
 from helpers.training.fit import compile_model, first_captchas
 from helpers.training.optimizer import WEIGHT_DECAY, learning_rate_schedule
-from helpers.training.precision import mixed_precision
+from helpers.training.precision import quick_layers
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 
@@ -188,7 +188,7 @@ def train_ours(experiment: str) -> tuple[dict[str, Any], list[dict[str, float]]]
     model = compile_model(build_alexnet(settings.style), settings)
     batches = load_batches(settings, "train", shuffle=True).map(shift_batch).prefetch(PREPARED)
     curve = Curve(settings, every=8)
-    with mixed_precision(model):
+    with quick_layers(model):
         model.fit(batches, epochs=settings.epochs, verbose=0, shuffle=False, callbacks=[curve])
     return scored_row("ours", model, settings, curve, settings.batch_size), curve.points
 
