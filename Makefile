@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original bench-float32 experiments lint clean help
+.PHONY: run test lab notebooks bench bench-original bench-float32 bench-frontier experiments lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -41,6 +41,9 @@ bench-original: .venv/.installed  ## train our network, then the original script
 
 bench-float32: .venv/.installed  ## train three times without 16-bit multiplications, to compare; most of an hour
 	@$(BIN)/python -m tests.benchmarks accuracy_float32
+
+bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by training time; hours; it goes on after a stop
+	@$(BIN)/python -m tests.benchmarks frontier
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments

@@ -8,6 +8,7 @@ also train clearly faster with it. So it is switched on here, unless TF_ENABLE_O
 works only before TensorFlow is imported: import `keras` and `tf` from here, nowhere else.
 """
 
+import gc
 import os
 import re
 import sys
@@ -68,6 +69,8 @@ INTERRUPTED = (
 )
 if HALF in sys.modules:
     raise TutorialError(INTERRUPTED)
+collecting = gc.isenabled()
+gc.disable()  # objects come, and hardly any goes: looking for garbage takes a seventh of the import
 try:
     with quiet_start() if quiet else nullcontext():
         import keras
@@ -80,6 +83,10 @@ except ImportError as reason:
 except BaseException:  # also an interruption by hand
     sys.modules[HALF] = os
     raise
+finally:
+    gc.freeze()  # nor need it be looked for among them later
+    if collecting:
+        gc.enable()
 check_keras(keras.__version__, keras.backend.backend())
 
 __all__ = ["check_keras", "isa_limit", "keras", "quiet_start", "tf", "uses_onednn"]

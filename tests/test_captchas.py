@@ -2,22 +2,28 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
+import itertools
+import json
+import platform
 import secrets
+from random import Random
 
 import captcha.image
 import numpy as np
 import pytest
-from captcha.image import ImageCaptcha
+from captcha.image import ImageCaptcha, random_color
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
+from helpers import files
 from helpers.captchas import seeding
-from helpers.captchas.drawing import draw_captcha, drawer_of, read_note, save_captcha
-from helpers.captchas.fonts import find_font
+from helpers.captchas.drawing import draw_captcha, read_note, save_captcha, smooth
+from helpers.captchas.fonts import FAMILIES, FOLDERS, find_font, missing_characters
 from helpers.captchas.pictures import to_grey
-from helpers.captchas.seeding import NotingCaptcha, SeededSecrets, seeded
+from helpers.captchas.seeding import SeededSecrets, seeded
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import ImageError, StyleError
 
@@ -58,14 +64,95 @@ def test_the_default_style_is_upstreams_own_to_the_byte(text, seed):
     assert ours.tobytes() == upstream.tobytes()
 
 
+@functools.lru_cache
+def package_drawer(style: CaptchaStyle) -> ImageCaptcha:
+    """The package's own drawer; its fonts are loaded once."""
+    fonts = [str(find_font(font)) for font in style.fonts]
+    drawer = ImageCaptcha(style.image_width, style.height, fonts, style.font_sizes)
+    drawer.character_rotate = style.rotation
+    drawer.character_offset_dx, drawer.character_offset_dy = style.offset_x, style.offset_y
+    drawer.character_warp_dx, drawer.character_warp_dy = style.warp_x, style.warp_y
+    drawer.word_space_probability, drawer.word_offset_dx = 1 - style.space_probability, style.overlap
+    return drawer
+
+
+def drawn_by_the_package(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
+    """What `draw_captcha` must give for a style that is not plain, with nothing but the package's own methods."""
+    drawer = package_drawer(style)
+    lowest, highest = style.text_opacity
+    with seeded(seed) as numbers:
+        background = random_color(*style.background_color)
+        opacity = numbers.randbelow(highest - lowest + 1) + lowest
+        color = random_color(*style.text_color, opacity)
+        image = drawer.create_captcha_image(text, color, background)
+        drawer.create_noise_dots(image, color, style.dot_width, style.noise_dots)
+        for _ in range(style.noise_curves):
+            drawer.create_noise_curve(image, color)
+    return image.filter(ImageFilter.SMOOTH)
+
+
+def any_style(random: Random) -> CaptchaStyle:
+    """A style in which every knob may have any value, ends included, but no character is plain."""
+    fonts = [file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf") if file.stem.startswith(FAMILIES)]
+    fonts = [font for font in fonts if "Display" not in font and not missing_characters(font, "0123456789Wfgj")]
+    angles = [0, 90, 180, -90, -180, random.randint(-180, 180), random.randint(-30, 30)]
+    return CaptchaStyle(
+        alphabet="0123456789Wfgj",
+        length=(1, 6),
+        width=random.choice([None, 60, 160, 400]),
+        height=random.choice([30, 60, 61, 90]),
+        fonts=random.sample(fonts, random.choice([1, 3])),
+        font_sizes=random.sample(range(8, 70), random.choice([1, 3])),
+        rotation=sorted(random.choices(angles, k=2)),
+        offset_x=random.choice([(0, 0), (0, 4), (3, 20)]),
+        offset_y=random.choice([(0, 0), (0, 6), (3, 20)]),
+        warp_x=sorted(random.choices([0.0, 0.1, 0.3, random.random(), 1.0], k=2)),
+        warp_y=sorted(random.choices([0.0, 0.2, 0.3, random.random(), 1.0], k=2)),
+        space_probability=random.choice([0.0, 0.5, 1.0]),
+        overlap=random.choice([0.0, 0.25, 1.0]),
+        noise_dots=random.choice([0, 1, 30]),
+        dot_width=random.randint(1, 8),
+        noise_curves=random.choice([0, 1, 3]),
+        text_color=random.choice([(10, 200), (0, 40), (200, 218)]),
+        text_opacity=random.choice([(1, 1), (1, 60), (220, 255), (255, 255)]),
+        background_color=random.choice([(238, 255), (255, 255)]),
+    )
+
+
+def test_any_style_gives_the_pixels_of_the_package_itself():
+    random = Random(1)
+    for seed in range(300):
+        style = any_style(random)
+        text = "".join(random.choices(style.alphabet, k=random.randint(1, 6)))
+        assert draw_captcha(text, style, seed).tobytes() == drawn_by_the_package(text, style, seed).tobytes(), style
+
+
 @pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_blanks_drawn_quickly_change_no_pixel(preset, monkeypatch):
+def test_a_preset_gives_the_pixels_of_the_package_itself(preset):
     style = CaptchaStyle.preset(preset)
     text = style.alphabet[-1] * style.max_length
-    quick = [pixels(text, style, seed) for seed in range(8)]
-    monkeypatch.setattr(NotingCaptcha, "_draw_character", ImageCaptcha._draw_character)
-    monkeypatch.setattr(NotingCaptcha, "note", lambda *_: {"fonts": []})
-    assert [pixels(text, style, seed) for seed in range(8)] == quick
+    for seed in range(8):
+        assert draw_captcha(text, style, seed).tobytes() == drawn_by_the_package(text, style, seed).tobytes()
+
+
+@given(st.integers(0, 2**32), st.integers(16, 40), st.integers(16, 40))
+def test_smoothing_gives_the_pixels_of_pillow(seed, width, height):
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(values)
+    assert smooth(image).tobytes() == image.filter(ImageFilter.SMOOTH).tobytes()
+
+
+def test_the_mask_is_that_of_the_packages_table():
+    every_level = Image.frombytes("L", (256, 1), bytes(range(256)))
+    table = every_level.point(ImageCaptcha.lookup_table)
+    assert ImageChops.add(every_level, every_level, 2 / 1.97).tobytes() == table.tobytes()
+
+
+@given(SEEDS, st.lists(st.integers(1, 2**40), max_size=30))
+def test_the_seeded_numbers_are_those_of_pythons_own_generator(seed, ends):
+    numbers, own = SeededSecrets(seed), Random(seed)
+    assert [numbers.randbelow(end) for end in ends] == [own.randrange(end) for end in ends]
+    assert (numbers.randbits(32), numbers.choice("abc")) == (own.getrandbits(32), own.choice("abc"))
 
 
 @settings(max_examples=15)
@@ -162,9 +249,10 @@ def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatc
     chosen = []
 
     class Spy(SeededSecrets):
-        def choice(self, fonts):
-            chosen[-1].append(super().choice(fonts).path)
-            return self.chosen
+        def __init__(self, seed):
+            super().__init__(seed)
+            choose = self.choice
+            self.choice = lambda fonts: chosen[-1].append(choose(fonts)) or chosen[-1][-1]
 
     monkeypatch.setattr(seeding, "SeededSecrets", Spy)
     style = CaptchaStyle(fonts=("DroidSansMono", "DejaVuSans", "DejaVuSerif"), space_probability=0.0)
@@ -173,7 +261,7 @@ def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatc
         draw_captcha("0000", style, seed)
     assert all(len(fonts) == 4 for fonts in chosen)
     assert any(len(set(fonts)) > 1 for fonts in chosen)
-    assert len({font for fonts in chosen for font in fonts}) == 3
+    assert len({font.path for fonts in chosen for font in fonts}) == 3
 
 
 @settings(max_examples=30)
@@ -325,19 +413,35 @@ def test_a_picture_without_a_note_is_refused_by_name(tmp_path):
         read_note(tmp_path / "plain.png")
 
 
-def test_the_note_counts_gaps_over_blanks_to_the_pixel():
-    style = CaptchaStyle(space_probability=0.5, font_sizes=30, width=300)
-    drawer = drawer_of(style)
-    with seeded(5) as numbers:
-        drawer.create_captcha_image("5020", (100, 100, 100, 255), (255, 255, 255))
-        steps, widths = numbers.below[-len(drawer._widths) :], drawer._widths
-        gaps = drawer.note((100, 100, 100, 255), (255, 255, 255))["gaps"]
-    assert any(blank for _, blank in widths[1:])
-    expected, distance = [], None  # walking from glyph to glyph
-    for (width, blank), step in zip(widths, steps, strict=True):
-        if not blank:
-            expected += [] if distance is None else [distance]
-            distance = -step
-        elif distance is not None:
-            distance += width - step
-    assert gaps == expected
+def test_the_note_counts_gaps_over_blanks_to_the_pixel(monkeypatch):
+    """From the places where characters were pasted, each as wide as its picture."""
+    pasted, paste = [], Image.Image.paste
+
+    def spy(image, glyph, box=None, mask=None):
+        if mask is not None and isinstance(glyph, Image.Image):
+            pasted.append((box[0], box[0] + glyph.width))
+        paste(image, glyph, box, mask)
+
+    monkeypatch.setattr(Image.Image, "paste", spy)
+    image = draw_captcha("5020", CaptchaStyle(space_probability=0.5, font_sizes=30, width=300), 5)
+    gaps = [start - end for (_, end), (start, _) in itertools.pairwise(pasted)]
+    assert image.info["drawn"]["gaps"] == gaps
+    assert max(gaps) > 5 > 0 >= min(gaps)  # with a blank between, and without
+
+
+# Notes of what was drawn, as they were when the package's own methods drew it.
+NOTES = {
+    "many fonts": "fa1ccc6e478bc615",
+    "hard": "e65ed8d4153c700c",
+    "lengths 3 to 6": "41389dd6fe10f44f",
+}
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="FreeType may measure differently elsewhere"
+)
+@pytest.mark.parametrize("preset", NOTES)
+def test_the_notes_stay_what_they_were(preset):
+    style = CaptchaStyle.preset(preset)
+    notes = [draw_captcha(style.alphabet[seed % 10] * style.max_length, style, seed).info["drawn"] for seed in range(9)]
+    assert files.text_digest(json.dumps(notes))[:16] == NOTES[preset]

@@ -1,15 +1,18 @@
 """The data set: splits for ever, the same pictures however they are made, and nothing lost or mixed."""
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import platform
 import signal
 import string
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from helpers import files
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.pictures import open_image
 from helpers.captchas.styles import CaptchaStyle
+from helpers.data import cores
 from helpers.data import generate as generating
 from helpers.data.generate import generate
 from helpers.data.images import image_manifest, list_images, renderings
@@ -195,22 +199,20 @@ def test_an_interrupted_data_set_is_completed_to_the_same_bytes(tmp_path, refere
 KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path
-from PIL import Image
 from helpers.data.generate import generate
-from helpers.captchas.pictures import open_image
 from helpers.settings import load_settings
 
-save, count = Image.Image.save, 0
+write, count = Path.write_bytes, 0
 
-def save_or_die(image, path, **options):
+def write_or_die(path, content):
     global count
     count += 1
     if count == 70:
-        Path(path).write_bytes(b"half a picture")
+        write(path, b"half a picture")
         os.kill(os.getpid(), signal.SIGKILL)
-    save(image, path, **options)
+    return write(path, content)
 
-Image.Image.save = save_or_die
+Path.write_bytes = write_or_die
 settings = load_settings("small", data_dir=Path(sys.argv[1]), train_count=160, validation_count=5, test_count=5)
 generate(settings, processes=1)
 """
@@ -330,13 +332,38 @@ def test_a_second_writer_is_refused(tmp_path):
     assert generate(settings, processes=1)["counts"] == settings.counts
 
 
-def test_chunks_hold_every_job_once_and_in_order(monkeypatch):
-    for count in (0, 1, generating.CHUNK, generating.CHUNK + 1, 3 * generating.CHUNK - 1):
-        chunks = []
-        monkeypatch.setattr(generating, "_draw_files", lambda _, jobs, chunks=chunks: chunks.append(jobs) or len(jobs))
-        generating._draw(CaptchaStyle(), list(range(count)), count, processes=1)
-        assert list(itertools.chain(*chunks)) == list(range(count))
-        assert all(0 < len(chunk) <= generating.CHUNK for chunk in chunks)
+def numbers_of(_: dict, part: list[int]) -> tuple[int, list[int]]:
+    """What a process did, and which process it was."""
+    return os.getpid(), part
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, cores.CHUNK, cores.CHUNK + 1, 13 * cores.CHUNK - 1])
+def test_parts_hold_every_job_once_and_in_order(processes, count, capsys):
+    results = list(cores.on_all_cores(numbers_of, CaptchaStyle(), list(range(count)), processes))
+    parts = [part for _, part in results]
+    assert list(itertools.chain(*parts)) == list(range(count))
+    assert all(0 < len(part) <= cores.CHUNK for part in parts)
+    assert ({pid for pid, _ in results} <= {os.getpid()}) == (processes == 1 or count <= 2 * cores.CHUNK)
+    assert f"{count}/{count}" in capsys.readouterr().out.splitlines()[-1] or count == 0
+
+
+def test_processes_work_only_a_few_parts_ahead(monkeypatch):
+    """Else the results of all parts would be in memory at once."""
+    asked = []
+
+    class Pool(contextlib.nullcontext):
+        def submit(self, work, fields, part):
+            asked.append(part)
+            future = Future()
+            future.set_result(part)
+            return future
+
+    monkeypatch.setattr(cores, "ProcessPoolExecutor", lambda *_, **__: Pool(Pool()))
+    count = 100 * cores.CHUNK
+    for taken, _ in enumerate(cores.on_all_cores(None, CaptchaStyle(), list(range(count)), 2), start=1):
+        assert len(asked) <= taken + 8
+    assert taken == len(asked) == 100
 
 
 @pytest.mark.parametrize("style", [CaptchaStyle(length=1), CaptchaStyle(alphabet="AB", length=2)])

@@ -35,6 +35,21 @@ def test_onednn_is_on_unless_it_is_switched_off(variable, on):
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_garbage_is_not_looked_for_during_the_import_but_afterwards(on):
+    code = f"""
+import gc, sys
+gc.enable() if {on} else gc.disable()
+seen = []
+gc.callbacks.append(lambda phase, _: seen.append(phase))
+import helpers.errors, numpy
+seen.clear()
+import helpers.quiet_tensorflow
+print(len(seen), gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+    assert in_a_new_process(code).stdout.split() == ["0", str(on), "True"]
+
+
 def test_another_backend_in_keras_own_settings_does_no_harm(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     assert in_a_new_process(SHOW, KERAS_HOME=str(tmp_path), KERAS_BACKEND=None).stdout.split()[-1] == "tensorflow"

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,10 +19,13 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import list_images
 from helpers.data.records import load_batches
 from helpers.errors import ImageError, StepError
-from helpers.network.calibration import UNCALIBRATED, Calibration, tempered
-from helpers.network.saved import CALIBRATION_MEMBER, STYLE_MEMBER
-from helpers.quiet_tensorflow import keras
+from helpers.network.calibration import UNCALIBRATED, Calibration, looked_at, observed, tempered
+from helpers.network.saved import CALIBRATION_MEMBER, STYLE_MEMBER, load_network
+from helpers.network.views import careful_logits
+from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
+from helpers.reading import reader as reader_module
+from helpers.reading.engines import FEW
 from helpers.reading.reader import BATCH_SIZE
 from helpers.settings import load_settings
 from helpers.training.evaluation import calibrate
@@ -93,6 +97,124 @@ def test_more_pictures_than_fit_in_one_batch_keep_their_order(reader):
     alone = [reader.read(kind)[0].probabilities for kind in kinds]
     for index in (0, 1, 2, 3, 4, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 2 * BATCH_SIZE, count - 1):
         assert np.allclose(readings[index].probabilities, alone[index % 5], atol=1e-5)
+
+
+def with_turned_norms(model: keras.Model) -> keras.Model:
+    """The network, where half of each BatchNorm's scales are negative and its means are not zero."""
+    random = np.random.default_rng(7)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            scale, shift, mean, variance = (random.normal(0, 1, weights.shape) for weights in layer.get_weights())
+            layer.set_weights([scale, shift, mean, variance**2 + 0.5])
+    return model
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["trained", "negative scales"])
+def test_one_by_one_and_many_at_once_are_what_the_network_says(finished, turned):
+    settings = finished[0]
+    model = load_network(settings.model_path).model
+    model = with_turned_norms(model) if turned else model
+    calibration = dataclasses.replace(calibrate(model, settings), temperature=1.3)
+    reader, random = Reader(model, settings.style, calibration), np.random.default_rng(0)
+    pictures = np.concatenate([images.numpy() for images, _ in load_batches(settings, "train")])
+    foreign = [random.integers(0, 256, (20, 60, 160, 1)), 255 - pictures[:20], np.zeros((1, 60, 160, 1))]
+    pictures = np.concatenate([pictures, *foreign]).astype(np.uint8)
+
+    logarithms = careful_logits(model, tf.constant(pictures)).numpy()
+    signs = looked_at(*observed(model)(pictures, training=False))
+    familiar = calibration.familiar(*(sign.numpy() for sign in signs))
+    assert 0 < familiar.sum() < len(familiar)
+    for readings in (reader.read(pictures), [reader.read(picture)[0] for picture in pictures]):
+        assert [reading.text for reading in readings] == ["".join(map(str, each.argmax(-1))) for each in logarithms]
+        assert np.allclose([r.probabilities for r in readings], tempered(logarithms, 1.3), atol=1e-5)
+        assert [reading.familiar for reading in readings] == familiar.tolist()
+
+
+def test_a_second_look_is_taken_only_at_doubtful_pictures(finished, monkeypatch):
+    settings, taken = finished[0], []
+    model = load_network(settings.model_path).model
+    reader = Reader(model, settings.style)
+    views = reader_module.seen_from_views
+    monkeypatch.setattr(
+        reader_module, "seen_from_views", lambda pictures: taken.append(len(pictures)) or views(pictures)
+    )
+    pictures = np.concatenate([images.numpy() for images, _ in load_batches(settings, "validation")])
+    logits = tf.nn.softmax(model(pictures, training=False)).numpy()
+    sure = np.sort(logits.max(-1).prod(-1))
+    for limit, expected in ((0.0, []), (float(sure[9:11].mean()), [10]), (2.0, [len(pictures)])):
+        monkeypatch.setattr(reader_module, "SURE", limit)
+        reader.read(pictures)
+        assert taken == expected
+        taken.clear()
+
+
+@keras.saving.register_keras_serializable("tests")
+class Python(keras.layers.Layer):
+    """What only Python can compute, and no converter knows."""
+
+    def call(self, images):
+        return tf.ensure_shape(
+            tf.numpy_function(lambda each: each, [tf.cast(images, tf.float32)], tf.float32), images.shape
+        )
+
+
+class Hidden(keras.layers.Layer):
+    """A layer with a weight that Keras does not know of."""
+
+    def build(self, shape):
+        self.offset = tf.Variable(3.0, trainable=False)
+
+    def call(self, images):
+        return tf.cast(images, tf.float32) + self.offset
+
+
+def network_after(*layers: keras.layers.Layer) -> keras.Model:
+    images = x = keras.Input((60, 160, 1))
+    for layer in (*layers, keras.layers.AveragePooling2D(20), keras.layers.Flatten(), keras.layers.Dense(40)):
+        x = layer(x)
+    return keras.Model(images, keras.layers.Reshape((4, 10))(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "lite"), [(keras.layers.Rescaling(0.1), True), (Python(), False), (Hidden(), True)],
+    ids=["usual", "Python", "hidden weight"],
+)  # fmt: skip
+def test_what_lite_cannot_compute_tensorflow_does(layer, lite, capfd):
+    model = network_after(layer)
+    reader = Reader(model, STYLE)
+    (reading,) = reader.read(captcha())
+    assert bool(reader._answer._lite) == lite
+    expected = tempered(careful_logits(model, to_grey(captcha())[None, ..., None]).numpy(), 1.0)
+    assert reading.probabilities == pytest.approx(expected[0], abs=1e-5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_wrong_answers_of_lite_are_not_taken(monkeypatch):
+    monkeypatch.setattr(tf.lite.Interpreter, "get_tensor", lambda self, index: np.zeros((1, 41), np.float32))
+    reader = Reader(network_after(keras.layers.Rescaling(0.1)), STYLE)
+    reader.read(captcha())
+    assert reader._answer._lite is None
+
+
+def test_a_reader_keeps_the_weights_that_it_was_made_with():
+    model = network_after(keras.layers.Rescaling(0.1))
+    reader = Reader(model, STYLE)
+    before = [reader.read(pictures)[0].probabilities for pictures in (captcha(), [captcha()] * (FEW + 1))]
+    other = Reader(model, STYLE)
+    model.set_weights([2 * weights for weights in model.get_weights()])
+    for each in (reader, other):  # the other one has not read anything yet
+        after = [each.read(pictures)[0].probabilities for pictures in (captcha(), [captcha()] * (FEW + 1))]
+        assert np.allclose(after, before, atol=1e-6)
+    assert not np.allclose(Reader(model, STYLE).read(captcha())[0].probabilities, before[0], atol=1e-3)
+
+
+def test_several_threads_may_read_at_once(reader):
+    pictures = [to_grey(captcha(seed)) for seed in range(8)]
+    alone = [reader.read(picture)[0].probabilities for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            together = pool.map(lambda picture: reader.read(picture)[0].probabilities, pictures)
+            assert all((one == other).all() for one, other in zip(together, alone, strict=True))
 
 
 @pytest.fixture

@@ -15,13 +15,21 @@ from PIL import Image
 from helpers import files
 from helpers.captchas.pictures import open_image, to_grey
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data import records
+from helpers.data import cores, records
 from helpers.data.generate import generate
 from helpers.data.images import list_images
-from helpers.data.records import load_batches, load_grey, parse_batch, to_example, write_captchas, write_records
+from helpers.data.records import (
+    load_batches,
+    load_grey,
+    load_greys,
+    parse_batch,
+    to_example,
+    write_captchas,
+    write_records,
+)
 from helpers.data.shards import check_shards
 from helpers.data.texts import SPLITS
-from helpers.errors import StepError
+from helpers.errors import ImageError, StepError
 from helpers.quiet_tensorflow import tf
 from helpers.settings import load_settings
 from helpers.training.augmentation import shift_batch
@@ -138,6 +146,26 @@ def fail_at(number: int):
         return to_example(*arguments)
 
     return to_example_or_fail
+
+
+def test_processes_write_the_same_bytes_and_a_progress_bar(drawn, shared_recorded, monkeypatch, capsys):
+    monkeypatch.setattr(records, "RECORDS_PER_SHARD", 50)
+    monkeypatch.setattr(records, "MANY", 100)
+    workers = []
+    monkeypatch.setattr(cores, "_ahead", lambda *work, ahead=cores._ahead: workers.append(work[-1]) or ahead(*work))
+    manifest = write_records(drawn)
+    assert workers == [os.cpu_count()]
+    assert manifest == files.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")
+    assert "100%" in (line := capsys.readouterr().out.splitlines()[-1])
+    assert "320/320" in line
+
+
+def test_an_image_that_a_process_cannot_decode_is_named(drawn, monkeypatch):
+    monkeypatch.setattr(records, "MANY", 100)
+    images = list_images(drawn, "train")
+    images[150].path.write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=f"{images[150].path.name} is no readable image"):
+        list(load_greys(images, drawn.style))
 
 
 def test_a_shard_is_written_whole_or_not_at_all(drawn, monkeypatch):
@@ -353,6 +381,23 @@ def shown_by(source: str, names: dict[str, object]) -> object:
     if isinstance(last, ast.Expr):
         return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
     return exec(compile(ast.Module([last], []), "cell", "exec"), names)
+
+
+@pytest.mark.parametrize("damage", ["none", "a picture", "a text"])
+def test_the_lesson_compares_every_record_with_its_picture(shared_recorded, damage, monkeypatch):
+    cells = [cell.source for cell in nbformat.read(LESSON, as_version=4).cells if cell.cell_type == "code"]
+    (cell,) = (cell for cell in cells if cell.startswith("def every_record("))
+    listed = list_images(shared_recorded, "validation")
+    if damage == "a picture":
+        monkeypatch.setattr(records, "load_greys", lambda images, _: (load_grey(listed[0], _) for image in images))
+    names = {"np": np, "records": records, "settings": shared_recorded, "style": shared_recorded.style}
+    names |= {"SPLITS": SPLITS, "list_images": list_images}
+    if damage == "a text":
+        names["list_images"] = lambda *a: [image._replace(text="0000") for image in list_images(*a)]
+    exec(compile(cell, "cell", "exec"), names)
+    different, counts = names["different"], shared_recorded.counts
+    missed = {"none": counts, "a picture": {"validation": 1}, "a text": {}}[damage]
+    assert different == {split: counts[split] - missed.get(split, 0) for split in SPLITS}
 
 
 @pytest.mark.parametrize("change", CHANGES)

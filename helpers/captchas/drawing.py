@@ -1,13 +1,15 @@
 """Text + style + seed -> image. The drawing is done by the `captcha` package."""
 
 import functools
+import io
 import json
 import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from captcha.image import random_color
-from PIL import Image, ImageFilter
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from helpers.captchas.fonts import find_font
@@ -41,7 +43,7 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
     """
     style.check_text(text)
     drawer = drawer_of(style)
-    drawer.plain = random.Random(f"plain {seed}").random() < style.plain
+    drawer.plain = style.plain > 0 and random.Random(f"plain {seed}").random() < style.plain
     lowest, highest = style.text_opacity
     with seeded(seed) as numbers:
         background = random_color(*style.background_color)
@@ -52,20 +54,34 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
         drawer.create_noise_dots(image, color, style.dot_width, style.noise_dots)
         for _ in range(style.noise_curves):
             drawer.create_noise_curve(image, color)
-    image = image.filter(ImageFilter.SMOOTH)
+    image = smooth(image)
     image.info["drawn"] = drawn
     return image
 
 
+def smooth(image: Image.Image) -> Image.Image:
+    """`image.filter(ImageFilter.SMOOTH)` in a third of its time: a mean with the pixels around, itself counted 5 times.
+
+    Whole numbers give what Pillow's fractions give, since a sum divided by 13 never lies halfway between two.
+    """
+    pixels = np.array(image)
+    sums = pixels.astype(np.uint16)
+    middle = 4 * sums[1:-1, 1:-1] + 6
+    sums = sums[:-2] + sums[1:-1] + sums[2:]
+    pixels[1:-1, 1:-1] = (sums[:, :-2] + sums[:, 1:-1] + sums[:, 2:] + middle) // 13  # Pillow leaves the border alone
+    return Image.fromarray(pixels)
+
+
 def save_captcha(image: Image.Image, file: Path) -> None:
-    """Write a captcha as .png or .jpg, with the note of what was drawn in the same file."""
-    note = json.dumps(image.info["drawn"], separators=(",", ":"))
+    """Write a captcha as .png or .jpg, in one go, with the note of what was drawn in the same file."""
+    note, content = json.dumps(image.info["drawn"], separators=(",", ":")), io.BytesIO()
     if file.suffix == ".jpg":
-        image.save(file, quality=90, comment=note)
+        image.save(content, "jpeg", quality=90, comment=note)
     else:
         text = PngInfo()
         text.add_text("drawn", note)
-        image.save(file, compress_level=1, pnginfo=text)
+        image.save(content, "png", compress_level=1, pnginfo=text)
+    file.write_bytes(content.getbuffer())
 
 
 def read_note(file: Path) -> dict[str, Any]:

@@ -5,7 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from helpers import files
+from helpers.captchas.pictures import open_image, to_grey
+from helpers.captchas.styles import CaptchaStyle
 from helpers.data.texts import SPLITS, derive_seed, draw_text
 from helpers.errors import StepError
 from helpers.files import short
@@ -24,12 +28,12 @@ class Rendering(NamedTuple):
 
 def renderings(settings: Settings, split: str) -> Iterator[Rendering]:
     """Every captcha of a split, in order."""
-    digits = max(5, len(str(settings.counts[split] - 1)))
+    digits, folder = max(5, len(str(settings.counts[split] - 1))), settings.images_folder / split
     for index in range(settings.counts[split]):
         seed = derive_seed(settings.seed, split, index)
         text = draw_text(settings.style, split, derive_seed(seed, "text"))
         name = f"{index:0{digits}d}_{text}.{settings.image_format}"
-        yield Rendering(text, seed, settings.images_folder / split / name)
+        yield Rendering(text, seed, folder / name)
 
 
 def image_manifest(settings: Settings) -> dict[str, Any]:
@@ -57,16 +61,33 @@ def list_images(settings: Settings, split: str) -> list[Rendering]:
     return images
 
 
-def check_images(settings: Settings) -> str:
-    """The digest of all images, computed from every byte; StepError if one was changed since it was drawn."""
+def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
+    """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
     expected = image_manifest(settings)["images_digest"]
-    paths = [image.path for split in SPLITS for image in list_images(settings, split)]
-    if files.files_digest(paths, settings.images_folder) != expected:
+    images = [image for split in SPLITS for image in list_images(settings, split)]
+    if files.files_digest((image.path for image in images), settings.images_folder) != expected:
         raise StepError(
             f"The images in {short(settings.images_folder)} were changed after they were drawn. "
             f"Delete {short(settings.folder)} and run {NOTEBOOK} again."
         )
-    return expected
+    return expected, images
+
+
+def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
+    """The grey pixels of an image file, uint8 [height, width]; StepError if its size is not this style's."""
+    grey = to_grey(open_image(rendering.path))
+    if grey.shape != (style.height, style.image_width):
+        raise StepError(
+            f"{short(rendering.path)} is {grey.shape[1]}x{grey.shape[0]} pixels, "
+            f"but this style draws {style.image_width}x{style.height}. Restore the image."
+        )
+    return grey
+
+
+def load_part(style_fields: dict[str, Any], images: list[Rendering]) -> np.ndarray:
+    """What a worker process does: it decodes some images, uint8 [image, height, width]."""
+    style = CaptchaStyle.from_dict(style_fields, check_fonts=False)
+    return np.stack([load_grey(image, style) for image in images])
 
 
 def refuse_foreign_files(paths: Iterable[str]) -> None:

@@ -7,24 +7,25 @@ Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
 
 import functools
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from helpers import files
-from helpers.captchas.pictures import open_image, to_grey
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.images import Rendering, check_images, list_images
+from helpers.data.cores import on_all_cores
+from helpers.data.images import Rendering, check_images, load_grey, load_part
 from helpers.data.shards import check_shards, records_manifest, write_shard
 from helpers.data.texts import SPLITS
-from helpers.errors import StepError
-from helpers.files import short
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 
 RECORDS_PER_SHARD = 5_000
 SHUFFLE_BUFFER = 2_000  # records
+MANY = 10_000  # images; to decode fewer takes no longer than to start processes for them
 PREPARED = 4  # batches made ready while one is in use
 
 
@@ -48,20 +49,21 @@ def parse_batch(records: tf.Tensor, style: CaptchaStyle) -> tuple[tf.Tensor, tf.
     return images, tf.cast(parsed["labels"], tf.int32)
 
 
-def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
-    """The grey pixels of an image file, uint8 [height, width]; StepError if its size is not this style's."""
-    grey = to_grey(open_image(rendering.path))
-    if grey.shape != (style.height, style.image_width):
-        raise StepError(
-            f"{short(rendering.path)} is {grey.shape[1]}x{grey.shape[0]} pixels, "
-            f"but this style draws {style.image_width}x{style.height}. Restore the image."
-        )
-    return grey
+def load_greys(images: list[Rendering], style: CaptchaStyle) -> Iterator[np.ndarray]:
+    """What `load_grey` gives for each of the images, in order; on all cores where that pays, with a progress bar."""
+    for part in on_all_cores(load_part, style, images, processes=1 if len(images) < MANY else None):
+        yield from part
 
 
-def write_captchas(path: Path, images: list[Rendering], style: CaptchaStyle) -> dict[str, Any]:
-    """Write some captchas as one shard, completely or not at all; return its name, count and digest."""
-    examples = (to_example(load_grey(image, style), image.text, style) for image in images)
+def write_captchas(
+    path: Path, images: list[Rendering], style: CaptchaStyle, greys: Iterable[np.ndarray] | None = None
+) -> dict[str, Any]:
+    """Write some captchas as one shard, completely or not at all; return its name, count and digest.
+
+    `greys` are their grey pixels, if somebody decodes them already; as many are taken as there are images.
+    """
+    greys = greys or (load_grey(image, style) for image in images)
+    examples = (to_example(grey, image.text, style) for image, grey in zip(images, greys, strict=False))
     return write_shard(path, (example.SerializeToString(deterministic=True) for example in examples))
 
 
@@ -70,7 +72,7 @@ def write_records(settings: Settings) -> dict[str, Any]:
 
     The manifest is written last and returned. It holds style, digest of the images, and each shard's count and digest.
     """
-    images_digest = check_images(settings)
+    images_digest, images = check_images(settings)
     manifest_path = settings.records_manifest_path
     if manifest_path.exists() and records_manifest(settings)["images_digest"] == images_digest:
         for split in SPLITS:
@@ -80,19 +82,20 @@ def write_records(settings: Settings) -> dict[str, Any]:
     with files.only_writer(settings.records_folder):
         manifest_path.unlink(missing_ok=True)
         files.remove_unfinished(settings.records_folder)
-        shards = {split: _write_split(settings, split) for split in SPLITS}
+        with closing(load_greys(images, settings.style)) as greys:
+            shards = {split: _write_split(settings, split, images, greys) for split in SPLITS}
         manifest = {"style": settings.style.to_dict(), "images_digest": images_digest, "shards": shards}
         files.write_json(manifest_path, files.sealed(manifest))
     return manifest
 
 
-def _write_split(settings: Settings, split: str) -> list[dict[str, Any]]:
-    images, entries = list_images(settings, split), []
+def _write_split(settings: Settings, split: str, images: list[Rendering], greys: Iterator) -> list[dict[str, Any]]:
+    images, entries = [image for image in images if image.path.parent.name == split], []
     total = math.ceil(len(images) / RECORDS_PER_SHARD)
     for number in range(total):
         path = settings.records_folder / f"{split}-{number:05d}-of-{total:05d}.tfrecord"
         part = images[number * RECORDS_PER_SHARD : (number + 1) * RECORDS_PER_SHARD]
-        entries.append(write_captchas(path, part, settings.style))
+        entries.append(write_captchas(path, part, settings.style, greys))
     return entries
 
 

@@ -24,13 +24,15 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     The suffix is kept, because writers such as Keras choose their format by it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove_unfinished(folder: Path) -> None:

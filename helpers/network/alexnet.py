@@ -17,6 +17,7 @@ from helpers.quiet_tensorflow import keras
 layers = keras.layers
 
 FILTERS = (32, 64, 64, 64, 64)
+KERNELS = (11, 5, 3, 3, 3)
 DENSE_UNITS = (1024, 512)
 
 ORIGINAL = {"filters": (64, 192, 384, 384, 256), "dense_units": (4096, 4096), "first_stride": 4, "batch_norm": False,
@@ -58,7 +59,7 @@ def normalised(x, name: str, batch_norm: bool):
 def build_alexnet(
     style: CaptchaStyle, filters: tuple[int, ...] = FILTERS, dense_units: tuple[int, ...] = DENSE_UNITS,
     first_stride: int = 2, batch_norm: bool = True, dropout: float = 0.2, padding: str = "same",
-    input_size: tuple[int, int] | None = None,
+    input_size: tuple[int, int] | None = None, kernels: tuple[int, ...] = KERNELS,
 ) -> keras.Model:  # fmt: skip
     """An untrained AlexNet that reads captchas of `style`.
 
@@ -68,13 +69,14 @@ def build_alexnet(
         first_stride: pixels between two windows of the first convolution.
         padding: of the first convolution and the pools; "same" lets windows reach over the edge.
         input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
+        kernels: side of each convolution's windows, in pixels.
 
     Returns:
         A model from grey levels 0 to 255, [batch, height, width, 1], to logits [batch, positions, classes].
         The last layer starts at zero, so that all classes are equally likely and the first loss is ln(classes).
     """
     size = input_size or (style.height, style.image_width)
-    check_arguments(filters, dense_units, first_stride, dropout, padding, size)
+    check_arguments(filters, dense_units, first_stride, dropout, padding, size, kernels)
     images = keras.Input((style.height, style.image_width, 1), name="images")
     # Each picture gets mean 0 and standard deviation 1, so that faint captchas are as strong as the others.
     x = layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, name="standardise")(images)
@@ -82,11 +84,11 @@ def build_alexnet(
         x = layers.Resizing(*input_size, name="stretch")(x)
 
     block = functools.partial(convolution, batch_norm=batch_norm, pool_padding=padding)
-    x = block(x, "conv1", filters[0], kernel=11, stride=first_stride, padding=padding, pool="pool1")
-    x = block(x, "conv2", filters[1], kernel=5, pool="pool2")
-    x = block(x, "conv3", filters[2], kernel=3)
-    x = block(x, "conv4", filters[3], kernel=3)
-    x = block(x, "conv5", filters[4], kernel=3, pool="pool3")
+    x = block(x, "conv1", filters[0], kernels[0], stride=first_stride, padding=padding, pool="pool1")
+    x = block(x, "conv2", filters[1], kernels[1], pool="pool2")
+    x = block(x, "conv3", filters[2], kernels[2])
+    x = block(x, "conv4", filters[3], kernels[3])
+    x = block(x, "conv5", filters[4], kernels[4], pool="pool3")
 
     x = layers.Flatten(name="flatten")(x)
     for name, units in zip(("dense1", "dense2"), dense_units, strict=True):
@@ -97,7 +99,9 @@ def build_alexnet(
     return keras.Model(images, logits, name="alexnet")
 
 
-def check_arguments(filters: Any, dense_units: Any, first_stride: Any, dropout: Any, padding: Any, size: Any) -> None:
+def check_arguments(
+    filters: Any, dense_units: Any, first_stride: Any, dropout: Any, padding: Any, size: Any, kernels: Any
+) -> None:
     """SettingsError unless `build_alexnet` can use these arguments, with the first that it cannot use."""
 
     def whole(values: Any, count: int) -> bool:
@@ -107,6 +111,7 @@ def check_arguments(filters: Any, dense_units: Any, first_stride: Any, dropout: 
     for name, value, fits, right in (
         ("filters", filters, whole(filters, 5), f"five whole numbers above 0, such as {FILTERS}"),
         ("dense_units", dense_units, whole(dense_units, 2), f"two whole numbers above 0, such as {DENSE_UNITS}"),
+        ("kernels", kernels, whole(kernels, 5), f"five whole numbers above 0, such as {KERNELS}"),
         ("first_stride", first_stride, whole([first_stride], 1), "a whole number above 0"),
         ("dropout", dropout, isinstance(dropout, (int, float)) and 0 <= dropout < 1, "at least 0 and less than 1"),
         ("padding", padding, padding in ("same", "valid"), "'same' or 'valid'"),
@@ -114,7 +119,7 @@ def check_arguments(filters: Any, dense_units: Any, first_stride: Any, dropout: 
     ):
         if not fits:
             raise SettingsError(f"{name}: {value!r} must be {right}.")
-    side = (min(size) - 11) // first_stride + 1  # of the picture after the first convolution
+    side = (min(size) - kernels[0]) // first_stride + 1  # of the picture after the first convolution
     for _ in range(3):
         side = (side - 3) // 2 + 1
     if padding == "valid" and side < 1:

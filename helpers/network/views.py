@@ -1,10 +1,13 @@
 """A picture seen from several places: a doubtful one is read again from each of them."""
 
+import numpy as np
+
 from helpers.quiet_tensorflow import keras, tf
 
 VIEWS = ((0, 0), (1, 2), (-1, -2), (1, -2), (-1, 2), (0, 3), (0, -3), (2, 0), (-2, 0))
 """Pixels down and to the right: from where a doubtful picture is read again."""
 
+MARGIN = max(abs(step) for view in VIEWS for step in view)
 SURE = 0.99  # a text this probable is not read again
 
 
@@ -22,24 +25,29 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     Krizhevsky 2012 averaged over ten crops of each picture; captchas are moved, not mirrored. For images
     [batch, height, width, 1] the result are logarithms of probabilities, [batch, positions, classes].
     """
-    margin = max(abs(step) for view in VIEWS for step in view)
-    padded = mirror_edges(images, margin, margin)
+    padded = mirror_edges(images, MARGIN, MARGIN)
 
     def read_from(view: tf.Tensor) -> tf.Tensor:
-        moved = tf.slice(padded, [0, margin + view[0], margin + view[1], 0], [-1, *images.shape[1:]])
+        moved = tf.slice(padded, [0, MARGIN + view[0], MARGIN + view[1], 0], [-1, *images.shape[1:]])
         return tf.nn.log_softmax(tf.cast(model(moved, training=False), tf.float32))
 
     return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
 
 
-def careful_logits(model: keras.Model, images: tf.Tensor, logits: tf.Tensor | None = None) -> tf.Tensor:
+def seen_from_views(pictures: np.ndarray) -> list[np.ndarray]:
+    """Pictures [batch, height, width, 1] as `averaged_logits` sees them from each of the `VIEWS`."""
+    height, width = pictures.shape[1:3]
+    padded = np.pad(pictures, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric")
+    return [padded[:, MARGIN + y : MARGIN + y + height, MARGIN + x : MARGIN + x + width] for y, x in VIEWS]
+
+
+def careful_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """What a trained network says about each picture; a doubtful one is read again from all `VIEWS`.
 
     Doubtful is a text that is less probable than `SURE`: few pictures, but most mistakes. Images and
-    result are those of `averaged_logits`; `logits`, where they are known already, of the pictures as drawn.
+    result are those of `averaged_logits`.
     """
-    logits = model(images, training=False) if logits is None else logits
-    logits = tf.nn.log_softmax(tf.cast(logits, tf.float32))  # some networks answer in 16 bits
+    logits = tf.nn.log_softmax(tf.cast(model(images, training=False), tf.float32))  # some answer in 16 bits
     probability = tf.exp(tf.reduce_sum(tf.reduce_max(logits, axis=-1), axis=-1))
     doubtful = tf.where(probability < SURE)  # [pictures, 1]
     if tf.size(doubtful) == 0:

@@ -12,10 +12,11 @@ from PIL import Image
 from helpers.captchas.pictures import ImageLike, fit_to_style
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import ImageError, StepError
-from helpers.network.calibration import UNCALIBRATED, Calibration, looked_at, observed
+from helpers.network.calibration import UNCALIBRATED, Calibration, tempered
 from helpers.network.saved import check_network, load_network
-from helpers.network.views import careful_logits
-from helpers.quiet_tensorflow import keras, tf
+from helpers.network.views import SURE, seen_from_views
+from helpers.quiet_tensorflow import keras
+from helpers.reading.engines import Engines
 from helpers.settings import load_settings
 
 BATCH_SIZE = 256  # images
@@ -35,15 +36,14 @@ class Reading:
 class Reader:
     """Reads captchas of `style` by a trained network: [batch, height, width, 1] -> logits [batch, positions, classes].
 
-    `calibration` tells how to take its answers; see `training.evaluation.calibrate`.
+    `calibration` tells how to take its answers; see `training.evaluation.calibrate`. The weights are those
+    that `model` has now: training it further does not change what this reader says.
     """
 
     def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
         self.model, self.style, self.calibration = model, style, calibration
         check_network(model, style)
-        pictures = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
-        self._look = tf.function(self._look_at, input_signature=[pictures])
-        self._observer = observed(model)
+        self._answer = Engines(model, style)
 
     @classmethod
     def load(cls, experiment_or_path: str | Path, network: str | None = None) -> Reader:
@@ -82,11 +82,15 @@ class Reader:
             readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
         return readings
 
-    def _look_at(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Probabilities, and the two signs that tell a foreign picture."""
-        logits, filtered = self._observer(images, training=False)
-        careful = careful_logits(self.model, images, logits)
-        return tf.nn.softmax(careful / self.calibration.temperature), *looked_at(logits, filtered)
+    def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of pictures [batch, height, width, 1], and whether each looks like the training captchas."""
+        logits, sure, *signs = self._answer(pictures)
+        doubtful = np.flatnonzero(sure < SURE)
+        if doubtful.size:  # a second look, as in `careful_logits`
+            again = [tempered(self._answer(view).logits, 1.0) for view in seen_from_views(pictures[doubtful])]
+            logits[doubtful] = np.log(np.maximum(again, 1e-300)).mean(axis=0)
+        probabilities = tempered(logits, self.calibration.temperature).astype(np.float32)
+        return probabilities, self.calibration.familiar(*signs)
 
     def _read_batch(self, images: list[ImageLike], errors: str) -> list[Reading]:
         failed: dict[int, str] = {}
@@ -98,11 +102,11 @@ class Reader:
                 if errors == "raise":
                     raise
                 failed[index] = str(reason)
-        probabilities, *signs = (part.numpy() for part in self._look(pictures))
+        probabilities, familiar = self._look(pictures)
         readings = []
-        for one, familiar in zip(probabilities, self.calibration.familiar(*signs), strict=True):
+        for one, usual in zip(probabilities, familiar, strict=True):
             text, confidence = self.style.labels_to_text(one.argmax(axis=-1)), float(one.max(axis=-1).prod())
-            readings.append(Reading(text, confidence, one, familiar=bool(familiar)))
+            readings.append(Reading(text, confidence, one, familiar=bool(usual)))
         for index, reason in failed.items():
             nothing = np.full_like(probabilities[index], 1 / len(self.style.classes))
             readings[index] = Reading("", 0.0, nothing, reason, familiar=False)

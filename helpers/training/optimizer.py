@@ -48,12 +48,6 @@ class Muon(keras.optimizers.Muon):
             beta1_power=self.adam_beta_1**step, beta2_power=self.adam_beta_2**step,
         )  # fmt: skip
 
-    def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
-        for variable in filter(self._use_weight_decay, variables):
-            decay = self.adam_weight_decay if self._should_use_adamw(variable) else self.weight_decay
-            if decay is not None:
-                variable.assign(variable * (1 - self.learning_rate * decay))
-
     def _muon_update_step(self, gradient, variable, lr, m) -> None:
         self.assign_add(m, gradient + m * (self.momentum - 1))
         ahead = tf.reshape(gradient + self.momentum * m, [-1, gradient.shape[-1]])

@@ -6,6 +6,7 @@ python -m tests.benchmarks original_whole        all of the original's 5,000 ite
 python -m tests.benchmarks experiments           training runs in many styles, more than an hour, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
 python -m tests.benchmarks accuracy_float32      three training runs without 16-bit multiplications, most of an hour
+python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
 
 "original", "reading", "learning" and "accuracy" use the default experiment; what is missing of it is made first.
 Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is scored on
@@ -19,7 +20,7 @@ import os
 import sys
 
 from helpers.errors import TutorialError
-from tests.benchmarks import accuracy, compute, experiments, growth, learning, original, pipeline, reading
+from tests.benchmarks import accuracy, compute, experiments, frontier, growth, learning, original, pipeline, reading
 
 QUESTIONS = {
     "pipeline": pipeline.main,
@@ -39,6 +40,7 @@ def main() -> int:
         "plateau": learning.plateau,
         "amounts": learning.amounts,
         "accuracy_float32": accuracy.in_float32,
+        "frontier": frontier.main,
     }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

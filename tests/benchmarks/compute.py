@@ -143,9 +143,9 @@ def rates_of_torch(isa: str | None) -> list[float]:
 def main() -> None:
     """With all instructions of the processor, and with AVX2 only: printed and kept."""
     rows, layers = [], []
-    for isa in measured.isas():
+    for isa in [*measured.isas(), measured.WITHOUT_ONEDNN]:
         (found, by_layer), _ = measured.in_own_process(rates, isa=isa)
-        if importlib.util.find_spec("torch"):
+        if importlib.util.find_spec("torch") and isa != measured.WITHOUT_ONEDNN:
             found[TORCH] = rates_of_torch(isa)
         rows += [{"instructions": measured.instructions(isa), **row} for row in figures_of(found)]
         layers += [{"instructions": measured.instructions(isa), **row} for row in by_layer]

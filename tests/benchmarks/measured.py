@@ -21,9 +21,11 @@ from helpers import files
 from helpers.files.results import RESULTS
 from helpers.scores import Proportion
 
+WITHOUT_ONEDNN = "AVX2, as TensorFlow would have it"  # by itself it uses oneDNN only on newer processors
 ISA_LIMITS = {  # how oneDNN, and beside it PyTorch and its MKL, are told which instructions they may use
     "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }
+ISA_LIMITS[WITHOUT_ONEDNN] = {**ISA_LIMITS["AVX2"], "TF_ENABLE_ONEDNN_OPTS": "0"}
 VERSIONS = ("tensorflow", "keras", "captcha", "pillow", "numpy")
 
 
@@ -135,6 +137,8 @@ def isas() -> list[str | None]:
 
 def instructions(isa: str | None) -> str:
     """What a row says about `isa`."""
+    if isa == WITHOUT_ONEDNN:
+        return "AVX2, without oneDNN"
     return f"{isa} only" if isa else "all of the processor's"
 
 

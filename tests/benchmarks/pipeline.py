@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import tempfile
 import time
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 from captcha.image import ImageCaptcha
 
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import CaptchaStyle
 from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.images import list_images
 from helpers.data.shards import check_shards
+from helpers.data.texts import draw_text
 from helpers.errors import StepError
 from helpers.network.alexnet import build_alexnet
 from helpers.network.views import mirror_edges
@@ -23,8 +27,9 @@ from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
 from helpers.training.fit import compile_model
-from helpers.training.precision import mixed_precision
+from helpers.training.precision import quick_layers
 from tests.benchmarks import measured
+from tests.test_captchas import drawn_by_the_package
 
 DRAWN = 1_000  # captchas in one round
 READ = 10_000
@@ -64,6 +69,49 @@ def drawing() -> list[dict[str, Any]]:
             rounds=7,
         )
     return [{"what": name, **measured.spread(values, "captchas a second")} for name, values in figures.items()]
+
+
+def drawing_one() -> list[dict[str, Any]]:
+    """How long one captcha takes [ms]: ours beside the package's own methods, for the same styles, texts and seeds."""
+    rows = []
+    for preset in ("default", "many fonts"):
+        style = CaptchaStyle.preset(preset)
+        texts = [draw_text(style, "train", seed) for seed in range(DRAWN)]
+
+        def milliseconds(draw: Callable[[str, CaptchaStyle, int], Any], style=style, texts=texts) -> float:
+            return 1000 * measured.seconds(lambda: [draw(text, style, n) for n, text in enumerate(texts)]) / DRAWN
+
+        ways = {"the package's own way": drawn_by_the_package, "ours": draw_captcha}
+        figures = measured.side_by_side({name: lambda w=way: milliseconds(w) for name, way in ways.items()}, ROUNDS)
+        before = statistics.median(figures["the package's own way"])
+        for name, each in figures.items():
+            row = {"one captcha": f"{preset}, {name}", **measured.spread(each, "ms")}
+            rows.append({**row, "times as fast": before / statistics.median(each)})
+    return rows
+
+
+def recording(settings: Settings) -> list[dict[str, Any]]:
+    """How many captchas a second are written as records, by one process and by all cores."""
+
+    def rate(many: int) -> float:
+        shutil.rmtree(settings.records_folder, ignore_errors=True)
+        fewest, records.MANY = records.MANY, many
+        try:
+            return sum(settings.counts.values()) / measured.seconds(lambda: records.write_records(settings))
+        finally:
+            records.MANY = fewest
+
+    ways = {"1 process": lambda: rate(10**9), "all cores": lambda: rate(0)}
+    figures = measured.side_by_side(ways, ROUNDS)
+    alone = statistics.median(figures["1 process"])
+    return [
+        {
+            "writing records": name,
+            **measured.spread(each, "captchas a second"),
+            "times as fast": statistics.median(each) / alone,
+        }
+        for name, each in figures.items()
+    ]
 
 
 def packed(settings: Settings, path: Path, kind: str) -> str:
@@ -180,7 +228,7 @@ def feeding(settings: Settings) -> list[dict[str, Any]]:
     model = compile_model(build_alexnet(settings.style), settings)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     shares: dict[str, list[float]] = {name: [] for name in ways}
-    with mixed_precision(model):  # as `train` does
+    with quick_layers(model):  # as `train` does
         for batches in feeds.values():  # the first steps also build the graph, and the first pass fills the cache
             for _ in range(5):
                 model.train_on_batch(*next(batches))
@@ -258,15 +306,17 @@ def releasing(settings: Settings) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure, print and keep all tables."""
-    drawn = drawing()
+    drawn, one = drawing(), drawing_one()
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings("pipeline", data_dir=folder, train_count=READ, validation_count=1, test_count=1)
         generate(settings)
-        records.write_records(settings)
+        recorded = recording(settings)
         read, fed = reading(settings), feeding(settings)
         mirrored, released = mirroring(settings), releasing(settings)
+    measured.show("How long does one captcha take, without its file?", one)
+    measured.show("How many captchas a second are written as records?", recorded)
     measured.show("How fast is training, and how long does it wait for data?", fed)
     measured.show("How long do the edges of a batch take?", mirrored)
     measured.show("How often do batches keep the caller waiting when they are let go?", released)
-    more = {"feeding": fed, "mirroring": mirrored, "releasing": released}
+    more = {"drawing one": one, "recording": recorded, "feeding": fed, "mirroring": mirrored, "releasing": released}
     measured.save("pipeline", "How many captchas a second are drawn and read?", [*drawn, *read], **more)

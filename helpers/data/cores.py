@@ -1,0 +1,42 @@
+"""Much of the same work on many images, shared out to the processor's cores."""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+
+from tqdm import tqdm
+
+from helpers.captchas.styles import CaptchaStyle
+
+CHUNK = 64  # images that a process works on before it reports
+
+
+def on_all_cores(work: Callable, style: CaptchaStyle, images: list, processes: int | None, done: int = 0) -> Iterator:
+    """What work(style's fields, images) returns for each 64 of the `images`, in order; a bar shows how far it is.
+
+    `work` is a function of a module without TensorFlow. None takes as many `processes` as there are cores, 1
+    starts none. They work only a few parts ahead of what was taken, so memory does not grow with the number.
+    """
+    processes, fields = processes or os.cpu_count() or 1, style.to_dict()
+    parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    with tqdm(total=done + len(images), initial=done, unit=" images", file=sys.stdout, ncols=79) as bar:
+        alone = processes == 1 or len(parts) < 3
+        results = map(work, repeat(fields), parts) if alone else _ahead(work, fields, parts, processes)
+        for part, result in zip(parts, results, strict=True):
+            bar.update(len(part))
+            yield result
+
+
+def _ahead(work: Callable, fields: dict, parts: list[list], processes: int) -> Iterator:
+    # "spawn": a forked copy of a process that has used TensorFlow hangs.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = deque(pool.submit(work, fields, part) for part in parts[: 4 * processes])
+        for part in [*parts[4 * processes :], *[None] * len(waiting)]:
+            result = waiting.popleft().result()
+            if part:
+                waiting.append(pool.submit(work, fields, part))
+            yield result

@@ -1,0 +1,90 @@
+"""What computes a reader's answers: TensorFlow Lite for a few pictures, TensorFlow for many.
+
+TensorFlow is made for large batches. With a single picture it spends more time between the layers than in
+them. TensorFlow Lite, which comes with it, is made for one picture at a time, and gives the same answers.
+"""
+
+import math
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.captchas.styles import CaptchaStyle
+from helpers.network.calibration import looked_at, observed
+from helpers.quiet_tensorflow import keras, quiet_start, tf
+
+FEW = 16  # so many pictures are quicker one by one
+Engine = Callable[[np.ndarray], np.ndarray]  # pictures [batch, height, width, 1] -> a row of numbers for each
+
+
+class Answers(NamedTuple):
+    """What a network says about some pictures."""
+
+    logits: np.ndarray  # [pictures, positions, classes]
+    sure: np.ndarray  # how probable each text is, before the temperature is applied, [pictures]
+    strengths: np.ndarray  # and the two signs that `calibration.looked_at` gives
+    responses: np.ndarray
+
+
+class Engines:
+    """A network for captchas of `style`, with the weights that it has now. What computes it is built when needed."""
+
+    def __init__(self, model: keras.Model, style: CaptchaStyle) -> None:
+        observer, weights = observed(model), [(variable, variable.numpy()) for variable in model.variables]
+        self._shape, picture = (style.positions, len(style.classes)), (style.height, style.image_width, 1)
+
+        def look(images: tf.Tensor) -> tf.Tensor:
+            """A row of numbers for each picture: its `Answers`, one behind another."""
+            with keras.StatelessScope(weights):  # as constants: what follows from them is worked out only once
+                logits, filtered = observer(images, training=False)
+            strengths, responses = looked_at(logits, filtered)
+            logits = tf.cast(logits, tf.float32)
+            sure = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=-1), axis=-1)
+            flat = tf.reshape(logits, [-1, math.prod(self._shape)])
+            return tf.concat([flat, sure[:, None], strengths[:, None], responses], axis=1)
+
+        self._many = tf.function(look, input_signature=[tf.TensorSpec([None, *picture], tf.uint8)])
+        self._one = tf.function(look, input_signature=[tf.TensorSpec([1, *picture], tf.uint8)])
+        self._lock = threading.Lock()  # Lite answers one caller at a time
+
+    @cached_property
+    def _lite(self) -> Engine | None:
+        return lite_engine(self._one)
+
+    def __call__(self, pictures: np.ndarray) -> Answers:
+        """The answers to pictures, uint8 [batch, height, width, 1]."""
+        with self._lock:
+            one = self._lite if len(pictures) <= FEW else None
+            rows = np.concatenate([one(each[None]) for each in pictures]) if one else self._many(pictures).numpy()
+        count = math.prod(self._shape)
+        return Answers(rows[:, :count].reshape(-1, *self._shape), *rows[:, count : count + 2].T, rows[:, count + 2 :])
+
+
+def lite_engine(function: tf.types.experimental.PolymorphicFunction) -> Engine | None:
+    """`function` of one picture in TensorFlow Lite; None for a network that it cannot compute, or not rightly."""
+    try:
+        concrete = function.get_concrete_function()
+        with quiet_start(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it recommends its successor, a package of its own
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+            converter.experimental_lower_to_saved_model = False  # without a file in between: twice as quick
+            threads = min(4, os.cpu_count() or 1)
+            interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=threads)
+            interpreter.allocate_tensors()
+        given, answer = (part[0] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
+
+        def engine(picture: np.ndarray) -> np.ndarray:
+            interpreter.set_tensor(given["index"], picture)
+            interpreter.invoke()
+            return interpreter.get_tensor(answer["index"])
+
+        probe = np.random.default_rng(0).integers(0, 256, given["shape"], np.uint8)
+        expected = function.python_function(tf.constant(probe)).numpy()
+        return engine if np.allclose(engine(probe), expected, rtol=1e-4, atol=1e-3) else None
+    except Exception:  # its converter raises errors of many kinds
+        return None
