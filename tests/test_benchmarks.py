@@ -50,8 +50,9 @@ def test_each_captcha_of_a_batch_is_shifted_by_itself(shared_recorded):
 
 def test_smoothed_labels_cost_a_sure_and_right_answer_something():
     logits = tf.constant([[[0.0, 30.0, 0.0]], [[0.0, 1.0, 0.0]]])
-    plain = keras.losses.sparse_categorical_crossentropy([[1], [1]], logits, from_logits=True).numpy()
-    smooth = frontier.smoothed(tf.constant([[1], [1]]), logits).numpy()
+    truth = tf.constant([[1], [1]])
+    plain = keras.losses.sparse_categorical_crossentropy(truth, logits, from_logits=True).numpy()
+    smooth = frontier.smoothed(truth, logits).numpy()
     assert plain[0, 0] < 1e-6 < smooth[0, 0] == pytest.approx(0.1 * 2 / 3 * 30, rel=1e-4)
     assert frontier.smoothed(tf.constant([[1]]), logits[1:], share=0.0).numpy() == pytest.approx(plain[1:])
 

@@ -186,7 +186,8 @@ def test_keras_and_tensorflow_come_from_one_place():
         assert not re.search(pattern, path.read_text(encoding="utf-8"), flags=re.MULTILINE), path.name
 
 
-OPTIONAL = {"ddddocr", "onnxruntime", "playwright", "tf2onnx", "torch", "wheezy"}  # compared or tested with where they are installed
+# compared or tested with where they are installed
+OPTIONAL = {"ddddocr", "onnxruntime", "playwright", "tf2onnx", "torch", "wheezy"}
 
 
 def test_all_that_is_imported_is_pinned():

@@ -50,7 +50,7 @@ def shift_each(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 def smoothed(labels: tf.Tensor, logits: tf.Tensor, share: float = 0.1) -> tf.Tensor:
     """Cross entropy with a tenth of each label spread over all classes (Szegedy and others 2016, arXiv:1512.00567)."""
     classes = logits.shape[-1]
-    spread = tf.one_hot(labels, classes) * (1 - share) + share / classes
+    spread = tf.one_hot(tf.cast(labels, tf.int32), classes) * (1 - share) + share / classes  # Keras makes them floats
     return tf.nn.softmax_cross_entropy_with_logits(spread, logits)
 
 
