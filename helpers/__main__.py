@@ -27,7 +27,7 @@ from helpers.errors import TutorialError
 from helpers.experiments.cleaning import clean
 from helpers.files import read_json, written_whole
 from helpers.files.stamps import REPOSITORY, changes, stamp
-from helpers.scores import Proportion
+from helpers.scores import proportion
 from helpers.settings import Settings, load_settings
 
 STAMP = "captcha_notebooks"
@@ -46,19 +46,9 @@ READS = {  # the files of earlier notebooks that a notebook reads
 MAKERS = {"manifest.json": "02", "records/manifest.json": "03", "model.keras": "04"}  # the notebook that makes it
 
 
-def numbered_notebooks() -> list[Path]:
-    """The five notebooks, in order."""
-    return sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
-
-
-def solution_notebooks() -> list[Path]:
-    """Their solutions, in order."""
-    return sorted((REPOSITORY / "notebooks" / "solutions").glob("0*.ipynb"))
-
-
-def further_notebooks() -> list[Path]:
-    """What goes beyond the five."""
-    return sorted((REPOSITORY / "notebooks" / "beyond").glob("*.ipynb"))
+def notebooks_of(pattern: str = "0*") -> list[Path]:
+    """The five notebooks, in order; or "solutions/0*", or "beyond/*", what goes beyond the five."""
+    return sorted((REPOSITORY / "notebooks").glob(f"{pattern}.ipynb"))
 
 
 def name_of(path: Path) -> str:
@@ -108,7 +98,7 @@ def outdated(path: Path, settings: Settings) -> list[str]:
 def makers(path: Path, settings: Settings) -> set[Path]:
     """The notebooks that make what this one reads and the data folder lacks, and those that they need in turn."""
     numbers = {MAKERS[name] for name in READS.get(name_of(path), []) if not (settings.folder / name).exists()}
-    direct = {maker for maker in numbered_notebooks() if maker.name[:2] in numbers}
+    direct = {maker for maker in notebooks_of() if maker.name[:2] in numbers}
     return direct.union(*(makers(maker, settings) for maker in direct))
 
 
@@ -159,7 +149,7 @@ def execute(path: Path, target: Path, settings: Settings, why: str = "") -> None
 
 def notebooks(settings: Settings, everything: bool = False) -> None:
     """Execute in place the stale notebooks, or all; where the data folder lacks what they read, fill it first."""
-    order, current = numbered_notebooks() + solution_notebooks() + further_notebooks(), 0
+    order, current = notebooks_of() + notebooks_of("solutions/0*") + notebooks_of("beyond/*"), 0
     for path in order:
         reasons = ["all were asked for"] if everything else outdated(path, settings)
         if reasons:
@@ -173,20 +163,14 @@ def notebooks(settings: Settings, everything: bool = False) -> None:
     print(f"{current} of {len(order)} notebooks were up to date.")
 
 
-def stored_score(settings: Settings) -> Proportion:
-    """The test score that notebook 4 stored."""
-    metrics = read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
-    names = "captchas_right", "test_count", "captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high"
-    return Proportion(*(metrics[name] for name in names))
-
-
 def run(settings: Settings) -> None:
     """Execute copies of the five notebooks, and print the result."""
     started = time.perf_counter()
     copies = settings.folder / "notebooks"
-    for path in numbered_notebooks():
+    for path in notebooks_of():
         execute(path, copies / path.name, settings)
-    print(f"\nwhole-captcha accuracy {stored_score(settings)}")
+    metrics = read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+    print(f"\nwhole-captcha accuracy {proportion(metrics['captchas_right'], metrics['test_count'])}")
     print(f"executed notebooks: {os.path.relpath(copies)}  ({(time.perf_counter() - started) / 60:.1f} minutes)")
 
 

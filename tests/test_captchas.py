@@ -20,7 +20,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from helpers import files
 from helpers.captchas import seeding
-from helpers.captchas.drawing import draw_captcha, read_note, save_captcha, smooth
+from helpers.captchas.drawing import draw_captcha, read_note, save_captcha
 from helpers.captchas.fonts import FAMILIES, FOLDERS, find_font, missing_characters
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.seeding import SeededSecrets, seeded
@@ -133,13 +133,6 @@ def test_a_preset_gives_the_pixels_of_the_package_itself(preset):
     text = style.alphabet[-1] * style.max_length
     for seed in range(8):
         assert draw_captcha(text, style, seed).tobytes() == drawn_by_the_package(text, style, seed).tobytes()
-
-
-@given(st.integers(0, 2**32), st.integers(16, 40), st.integers(16, 40))
-def test_smoothing_gives_the_pixels_of_pillow(seed, width, height):
-    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    image = Image.fromarray(values)
-    assert smooth(image).tobytes() == image.filter(ImageFilter.SMOOTH).tobytes()
 
 
 def test_the_mask_is_that_of_the_packages_table():

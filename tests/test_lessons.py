@@ -14,13 +14,13 @@ import nbformat
 import pytest
 
 from helpers import files
-from helpers.__main__ import further_notebooks, name_of, numbered_notebooks
+from helpers.__main__ import name_of, notebooks_of
 from helpers.experiments import list_experiments
 from helpers.reading import Reader
 from helpers.scores import captcha_accuracy
 from helpers.settings import load_settings
 
-PATHS = {name_of(path): path for path in numbered_notebooks() + further_notebooks()}
+PATHS = {name_of(path): path for path in notebooks_of() + notebooks_of("beyond/*")}
 # What each figure's title claims, in the names of its notebook, by the id of the cell that draws it.
 CLAIMS: dict[str, dict[str, str]] = {
     "01_check_environment": {},

@@ -23,9 +23,9 @@ from helpers.files.stamps import changes, stamp
 from helpers.settings import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NUMBERED = command.numbered_notebooks()
-SOLUTIONS = command.solution_notebooks()
-FURTHER = command.further_notebooks()
+NUMBERED = command.notebooks_of()
+SOLUTIONS = command.notebooks_of("solutions/0*")
+FURTHER = command.notebooks_of("beyond/*")
 EVERY = NUMBERED + SOLUTIONS + FURTHER
 CHECKED = "nbval-check-output"
 MOST_LINES = 20  # of a code cell

@@ -124,9 +124,13 @@ def test_one_by_one_and_many_at_once_are_what_the_network_says(finished, turned)
     signs = looked_at(*observed(model)(pictures, training=False))
     familiar = calibration.familiar(*(sign.numpy() for sign in signs))
     assert 0 < familiar.sum() < len(familiar)
+    first, second = np.sort(tempered(logarithms, 1.3), axis=-1)[..., :-3:-1].transpose(2, 0, 1)
+    clear = (first - second).min(axis=-1) > 1e-4  # the others' texts hang on the last bit
+    assert clear.mean() > 0.5
     for readings in (reader.read(pictures), [reader.read(picture)[0] for picture in pictures]):
-        assert [reading.text for reading in readings] == ["".join(map(str, each.argmax(-1))) for each in logarithms]
         assert np.allclose([r.probabilities for r in readings], tempered(logarithms, 1.3), atol=1e-5)
+        for reading, expected in zip(np.array(readings, object)[clear], logarithms[clear].argmax(axis=-1), strict=True):
+            assert reading.text == "".join(map(str, expected))
         assert [reading.familiar for reading in readings] == familiar.tolist()
 
 

@@ -145,9 +145,10 @@ def test_the_live_curve_begins_at_nothing_and_ends_at_all_images(finished):
 def test_there_is_more_to_see_at_first(recorded, tiny):
     model = compile_model(tiny(recorded.style), recorded)
     probes = dict.fromkeys(("training", "validation"), first_captchas(recorded, "validation", 8))
-    live = LivePlot(probes, batch_size=32, every=100, images_per_epoch=32_000, epochs=1)
+    live = LivePlot(dataclasses.replace(recorded, train_count=128_000, epochs=1), probes)  # 4,000 batches, 40 points
     live.set_model(model)
     live.on_train_begin()
+    live.on_epoch_begin(0)
     for batch in range(600):
         live.on_train_batch_end(batch)
     batches = [point["images"] // 32 for point in live.points]
@@ -206,7 +207,6 @@ def test_an_interruption_keeps_the_finished_epochs(recorded, fresh, monkeypatch)
     batches = itertools.count(1)
 
     def interrupt(live, batch, logs=None):
-        live.batch += 1
         if next(batches) == STEPS + 3:
             raise KeyboardInterrupt
 
@@ -338,14 +338,14 @@ def test_saving_half_a_training_keeps_its_checkpoint(recorded, fresh):
 
 
 @pytest.mark.parametrize("every", [1, 7])
-def test_the_live_curve_never_runs_backward(recorded, fresh, every):
-    live = LivePlot(
-        dict.fromkeys(("training", "validation"), first_captchas(recorded, "validation", 8)),
-        batch_size=32, every=every, images_per_epoch=200, epochs=2,
-    )  # fmt: skip
+def test_the_live_curve_never_runs_backward(recorded, fresh, every, monkeypatch):
+    monkeypatch.setattr("helpers.training.live.EARLY_EVERY", every)
+    probes = dict.fromkeys(("training", "validation"), first_captchas(recorded, "validation", 8))
+    live = LivePlot(recorded, probes)
     live.set_model(fresh(recorded))
     live.on_train_begin()
     for epoch in range(2):
+        live.on_epoch_begin(epoch)
         for batch in range(STEPS):  # the last one holds 8 captchas
             live.on_train_batch_end(batch)
         live.on_epoch_end(epoch)

@@ -8,18 +8,12 @@ from helpers.scores import Proportion, proportion
 
 
 class Bin(NamedTuple):
-    """Readings of similar confidence.
+    """Readings of similar confidence."""
 
-    Attributes:
-        low, high: the bounds of their confidence.
-        confidence: its mean.
-        score: how many of them are right.
-    """
-
-    low: float
+    low: float  # the bounds of their confidence
     high: float
-    confidence: float
-    score: Proportion
+    confidence: float  # its mean
+    score: Proportion  # how many of them are right
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> list[Bin]:

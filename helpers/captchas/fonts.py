@@ -28,11 +28,9 @@ def find_font(name: str) -> Path:
     for file in (*files, Path(name).expanduser()):
         if file.is_file():
             return file
-    known = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")})
-    raise StyleError(
-        f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: "
-        + ", ".join(name for name in known if name.startswith(FAMILIES) and "Display" not in name)
-    )
+    stems = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")})
+    known = ", ".join(stem for stem in stems if stem.startswith(FAMILIES) and "Display" not in stem)
+    raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: {known}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -45,8 +43,5 @@ def missing_characters(font: str, alphabet: str) -> str:
             glyphs = tables.getBestCmap() or {}
         known = [c for c in alphabet if glyphs.get(ord(c), ".notdef") != ".notdef" and face.getmask(c).getbbox()]
     except Exception as reason:  # on damaged files both packages raise errors of many kinds
-        raise StyleError(
-            f"fonts: '{font}' cannot be read as a font ({type(reason).__name__}: {reason}). "
-            "Give a TrueType or OpenType file (.ttf, .otf)."
-        ) from None
+        raise StyleError(f"fonts: '{font}' cannot be read as a font ({reason!r}). Give a .ttf or .otf file.") from None
     return "".join(c for c in alphabet if c not in known)

@@ -25,16 +25,7 @@ class SeededSecrets:
 
     def __init__(self, seed: int) -> None:
         generator = random.Random(seed)
-        self.randbits = generator.getrandbits
-        self.choice = generator.choice
-
-    def randbelow(self, end: int) -> int:
-        """A whole number from 0 to end - 1: the one that `randrange` gives, which first checks its arguments."""
-        bits = end.bit_length()
-        number = self.randbits(bits)
-        while number >= end:
-            number = self.randbits(bits)
-        return number
+        self.randbelow, self.randbits, self.choice = generator.randrange, generator.getrandbits, generator.choice
 
 
 @contextmanager
@@ -137,8 +128,8 @@ class NotingCaptcha(ImageCaptcha):
         fonts, sizes, angles = (list(values) for values in zip(*self._characters, strict=True))
         gaps = [round((start - end) / self._squash, 1) for (_, end), (start, _) in pairwise(self._boxes)]
         grey, behind = (
-            (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16 for red, green, blue, *_ in (color, background)
-        )  # as Pillow turns colours into grey
+            Image.new("RGB", (1, 1), each[:3]).convert("L").getpixel((0, 0)) for each in (color, background)
+        )
         opacity = min(255, self.lookup_table[grey]) / 255  # `captcha` draws dark colours faintly
         contrast = round(opacity * abs(behind - grey), 1)
         squash = round(self._squash, 3)

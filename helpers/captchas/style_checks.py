@@ -23,10 +23,7 @@ def check_fields(style: Any, check_fonts: bool) -> None:
     _check_colors(style.text_color, style.background_color)
     for font in style.fonts if check_fonts else ():
         if missing := missing_characters(font, style.alphabet):
-            raise StyleError(
-                f"fonts: '{font}' has no picture for {' '.join(missing)}. "
-                "Choose another font, or leave these characters out of the alphabet."
-            )
+            raise StyleError(f"fonts: '{font}' has no picture for {' '.join(missing)}. Use another font or alphabet.")
 
 
 def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, ...]) -> None:
@@ -62,7 +59,4 @@ def _check_colors(text: tuple[int, int], background: tuple[int, int]) -> None:
             "Let it reach 40 at least, such as (10, 200)."
         )
     if max(background[0] - text[1], text[0] - background[1]) < 20:
-        raise StyleError(
-            f"text_color: {text} cannot be told from background_color {background}. "
-            "Leave at least 20 levels between the two ranges."
-        )
+        raise StyleError(f"text_color: {text} is too near to background_color {background}. Leave 20 levels between.")

@@ -81,8 +81,7 @@ class CaptchaStyle:
             wanted = " to ".join(str(n) for n in sorted(set(self.length)))
             raise StyleError(f"'{text}' has {len(text)} characters; this style draws {wanted}. Give such a text.")
         if unknown := sorted(set(text) - set(self.alphabet)):
-            unknown = " ".join(unknown)
-            raise StyleError(f"'{text}' contains {unknown}, which is not in the style's alphabet '{self.alphabet}'.")
+            raise StyleError(f"'{text}' contains {' '.join(unknown)}, which is not in the alphabet '{self.alphabet}'.")
         return text
 
     def text_to_labels(self, text: str) -> list[int]:

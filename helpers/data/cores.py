@@ -16,27 +16,27 @@ CHUNK = 64  # images that a process works on before it reports
 
 
 def on_all_cores(work: Callable, style: CaptchaStyle, images: list, processes: int | None, done: int = 0) -> Iterator:
-    """What work(style's fields, images) returns for each 64 of the `images`, in order; a bar shows how far it is.
+    """What work(style, images) returns for each 64 of the `images`, in order; a bar shows how far it is.
 
     `work` is a function of a module without TensorFlow. None takes as many `processes` as there are cores, 1
     starts none. They work only a few parts ahead of what was taken, so memory does not grow with the number.
     """
-    processes, fields = processes or os.cpu_count() or 1, style.to_dict()
+    processes = processes or os.cpu_count() or 1
     parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     with tqdm(total=done + len(images), initial=done, unit=" images", file=sys.stdout, ncols=79) as bar:
         alone = processes == 1 or len(parts) < 3
-        results = map(work, repeat(fields), parts) if alone else _ahead(work, fields, parts, processes)
+        results = map(work, repeat(style), parts) if alone else _ahead(work, style, parts, processes)
         for part, result in zip(parts, results, strict=True):
             bar.update(len(part))
             yield result
 
 
-def _ahead(work: Callable, fields: dict, parts: list[list], processes: int) -> Iterator:
+def _ahead(work: Callable, style: CaptchaStyle, parts: list[list], processes: int) -> Iterator:
     # "spawn": a forked copy of a process that has used TensorFlow hangs.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = deque(pool.submit(work, fields, part) for part in parts[: 4 * processes])
+        waiting = deque(pool.submit(work, style, part) for part in parts[: 4 * processes])
         for part in [*parts[4 * processes :], *[None] * len(waiting)]:
             result = waiting.popleft().result()
             if part:
-                waiting.append(pool.submit(work, fields, part))
+                waiting.append(pool.submit(work, style, part))
             yield result

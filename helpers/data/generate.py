@@ -75,9 +75,8 @@ def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
     return manifest
 
 
-def _draw_files(style_fields: dict[str, Any], jobs: list[Rendering]) -> None:
+def _draw_files(style: CaptchaStyle, jobs: list[Rendering]) -> None:
     """What a worker process does: it draws and stores some captchas."""
-    style = CaptchaStyle.from_dict(style_fields)
     for text, seed, path in jobs:
         with files.written_whole(path) as temporary:
             save_captcha(draw_captcha(text, style, seed), temporary)

@@ -84,9 +84,8 @@ def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
     return grey
 
 
-def load_part(style_fields: dict[str, Any], images: list[Rendering]) -> np.ndarray:
+def load_part(style: CaptchaStyle, images: list[Rendering]) -> np.ndarray:
     """What a worker process does: it decodes some images, uint8 [image, height, width]."""
-    style = CaptchaStyle.from_dict(style_fields, check_fonts=False)
     return np.stack([load_grey(image, style) for image in images])
 
 

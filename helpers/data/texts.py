@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError
@@ -16,8 +17,7 @@ MANY = 1_000  # with so many texts, each split surely has some
 
 def split_of(text: str) -> str:
     """The split that `text` belongs to, for ever: 80 % train, 10 % validation, 10 % test."""
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 10
-    return {0: "test", 1: "validation"}.get(number, "train")
+    return {0: "test", 1: "validation"}.get(derive_seed(text) % 10, "train")
 
 
 def derive_seed(*parts: object) -> int:
@@ -29,9 +29,7 @@ def draw_text(style: CaptchaStyle, split: str, seed: int) -> str:
     """A random text of `style` that belongs to `split`; SettingsError if there is none."""
     if split not in SPLITS:
         raise SettingsError(f"There is no split '{split}'. There are: {', '.join(SPLITS)}.")
-    counts = count_texts(style.alphabet, style.length)
-    if counts and not counts[split]:
-        raise SettingsError(_too_few(counts))
+    check_texts(style, (split,), fewest=1)
     generator = random.Random(seed)
     while True:
         length = generator.randint(*style.length)
@@ -40,11 +38,13 @@ def draw_text(style: CaptchaStyle, split: str, seed: int) -> str:
             return text
 
 
-def check_texts(style: CaptchaStyle) -> None:
-    """SettingsError for a style with fewer than 100 different texts, or without texts in one of the splits."""
+def check_texts(style: CaptchaStyle, splits: Iterable[str] = SPLITS, fewest: int = FEWEST) -> None:
+    """SettingsError for a style with fewer than `fewest` different texts, or without texts in one of the splits."""
     counts = count_texts(style.alphabet, style.length)
-    if counts and (counts.total() < FEWEST or not all(counts[split] for split in SPLITS)):
-        raise SettingsError(_too_few(counts))
+    if counts and (counts.total() < fewest or not all(counts[split] for split in splits)):
+        parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
+        few = f"This style has {counts.total()} different texts, too few for three splits ({parts})"
+        raise SettingsError(f"{few}. Choose a longer length or a larger alphabet, for at least {FEWEST} texts.")
 
 
 @functools.lru_cache(maxsize=64)
@@ -54,11 +54,3 @@ def count_texts(alphabet: str, length: tuple[int, int]) -> Counter[str] | None:
     if sum(len(alphabet) ** n for n in lengths) >= MANY:
         return None
     return Counter(split_of("".join(text)) for n in lengths for text in itertools.product(alphabet, repeat=n))
-
-
-def _too_few(counts: Counter[str]) -> str:
-    parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
-    return (
-        f"This style has {counts.total()} different texts, too few for three splits ({parts}). "
-        f"Choose a longer length or a larger alphabet, so that there are at least {FEWEST}, some in each split."
-    )

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from helpers.captchas.fonts import find_font
+from helpers.captchas.fonts import FOLDERS
 from helpers.captchas.styles import PRESETS
-from helpers.errors import TutorialError
 from helpers.quiet_tensorflow import tf, uses_onednn
 from helpers.settings import Settings
 from helpers.training.precision import has_bfloat16
@@ -41,11 +40,6 @@ class Check:
 
 class Checklist(list[Check]):
     """Checks, shown as a table in a notebook and as lines elsewhere."""
-
-    @property
-    def fine(self) -> bool:
-        """Whether every check is fine."""
-        return all(check.fine for check in self)
 
     def __repr__(self) -> str:
         return "\n".join(f"{c.sign} {c.name}: {c.found}" + (f". {c.advice}" if not c.fine else "") for c in self)
@@ -84,9 +78,7 @@ def check_machine(settings: Settings) -> Checklist:
     """Cores, memory, GPU, fast kernels, 16-bit numbers, fonts, the data folder, and space on its disk."""
     memory, gpus = psutil.virtual_memory().total / GIB, tf.config.list_physical_devices("GPU")
     little = "Training needs about 2 GiB. Close other programs, or use a larger machine"
-    slow = (
-        "Training may take twice as long. Unset TF_ENABLE_ONEDNN_OPTS, restart the kernel, and run this notebook first"
-    )
+    slow = "Training may take twice as long. Unset TF_ENABLE_ONEDNN_OPTS, and run this notebook first in a new kernel"
     return Checklist(
         [
             Check("cores", True, f"{os.cpu_count() or 1}"),
@@ -121,12 +113,7 @@ def _check_disk(settings: Settings) -> list[Check]:
 
 def check_fonts() -> Check:
     """Whether all fonts that the presets name are there."""
-    names = sorted({font for preset in PRESETS.values() for font in preset.get("fonts", ())} | {"DroidSansMono"})
-    missing = []
-    for name in names:
-        try:
-            find_font(name)
-        except TutorialError:
-            missing.append(name)
+    names = {font for preset in PRESETS.values() for font in preset.get("fonts", ())} | {"DroidSansMono"}
+    missing = sorted(names - {file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")})
     advice = f"Missing: {', '.join(missing)}. Run pip install -r requirements.txt again"
     return Check("fonts", not missing, f"{len(names) - len(missing)} of {len(names)} found", advice)

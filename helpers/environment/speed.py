@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 
@@ -30,21 +31,15 @@ def measure_speed(settings: Settings, steps: int = 8) -> Speed:
     style, batch = settings.style, settings.batch_size
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"captcha.{settings.image_format}"
-        started = time.perf_counter()
-        for index in range(100):
-            save_captcha(draw_captcha(style.alphabet[0] * style.min_length, style, index), file)
-        drawing = (time.perf_counter() - started) / 100
+        text, seeds = style.alphabet[0] * style.min_length, count()
+        drawing = timeit(lambda: save_captcha(draw_captcha(text, style, next(seeds)), file), number=100) / 100
 
     model = compile_model(build_alexnet(style), settings)
     images = np.random.default_rng(0).integers(0, 256, (batch, style.height, style.image_width, 1), dtype=np.uint8)
     labels = np.zeros((batch, style.positions), np.int32)
     with quick_layers(model):  # as `train` does
-        for _ in range(2):
-            model.train_on_batch(images, labels)  # the first steps also build the graph
-        started = time.perf_counter()
-        for _ in range(steps):
-            model.train_on_batch(images, labels)
-        step = (time.perf_counter() - started) / steps
+        timeit(lambda: model.train_on_batch(images, labels), number=2)  # the first steps also build the graph
+        step = timeit(lambda: model.train_on_batch(images, labels), number=steps) / steps
 
     images_to_draw = sum(settings.counts.values())
     batches = settings.epochs * settings.train_count / batch

@@ -36,10 +36,7 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
         if old != new:
             differ.append(f"the weights of its layer '{(pair[0] or pair[1]).name}': {old}, not {new}")
     if differ:
-        raise StepError(
-            f"The network of '{source}' cannot be continued for '{settings.experiment}': {differ[0]}. "
-            "Train without it, or choose one that agrees."
-        )
+        raise StepError(f"'{source}' cannot be continued for '{settings.experiment}': {differ[0]}. Train without it.")
     model.name = f"{model.name}_from_{path.parent.name}"
     model.set_weights(other.get_weights())
     return model

@@ -24,15 +24,13 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     The suffix is kept, because writers such as Keras choose their format by it.
     """
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def remove_unfinished(folder: Path) -> None:

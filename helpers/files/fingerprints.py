@@ -35,8 +35,7 @@ class Fingerprints:
     """Describes values; each object once, however often it is met."""
 
     def __init__(self) -> None:
-        self._known: dict[int, str] = {}
-        self._kept: list[Any] = []  # so that no second object gets a known one's number
+        self._known: dict[int, tuple[str, Any]] = {}  # with the object, so that no second one gets its number
 
     def of(self, value: Any) -> str:
         """A text that is equal, in every process, for what computes the same."""
@@ -44,11 +43,10 @@ class Fingerprints:
             return f"{type(value).__name__} {value!r}"
         value = getattr(value, "python_function", value)  # of what tf.function made
         if id(value) not in self._known:
-            self._kept.append(value)
-            self._known[id(value)] = "met on the way"
+            self._known[id(value)] = "met on the way", value
             parts = json.dumps(self._parts(value), sort_keys=True)
-            self._known[id(value)] = hashlib.sha256(parts.encode()).hexdigest()
-        return self._known[id(value)]
+            self._known[id(value)] = hashlib.sha256(parts.encode()).hexdigest(), value
+        return self._known[id(value)][0]
 
     def _parts(self, value: Any) -> list[Any]:
         kind = type(value)
@@ -87,20 +85,17 @@ class Fingerprints:
             except Exception:  # a symbolic tensor has none
                 return []
         if hasattr(value, "get_config"):
-            return [self.of(self._config(value)), self.of(self._parts_of_keras(value))]
+            try:  # settings without names, which Keras counts, and without code: that is told apart
+                config = unnamed(value.get_config())
+            except Exception:  # some objects, and functions without a file, have none
+                config = None
+            return [self.of(config), self.of(self._parts_of_keras(value))]
         try:
             made_by, *rest = copyreg.dispatch_table.get(type(value), lambda it: it.__reduce_ex__(2))(value)
         except Exception:  # what cannot be pickled is told by its kind
             return []
         lists = [list(part) if part is not None and not isinstance(part, (tuple, dict)) else part for part in rest]
         return [self.of(made_by), *map(self.of, lists)]
-
-    def _config(self, value: Any) -> Any:
-        """A Keras object's settings without names, which Keras counts, and without code: that is told apart."""
-        try:
-            return unnamed(value.get_config())
-        except Exception:  # some objects, and functions without a file, have none
-            return None
 
     def _parts_of_keras(self, value: Any) -> dict[str, Any]:
         """Functions and objects that Keras' settings tell by name only, and what a class of one's own keeps."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,12 +36,8 @@ class Calibration:
         strong = strengths >= self.weakest
         if not self.means:
             return strong
-        return strong & (distances_from_usual(responses, *self._usual) <= self.farthest)
-
-    @cached_property
-    def _usual(self) -> tuple[np.ndarray, np.ndarray]:
-        """`means` and `deviations` as arrays."""
-        return np.array(self.means), np.array(self.deviations)
+        distances = distances_from_usual(responses, np.array(self.means), np.array(self.deviations))
+        return strong & (distances <= self.farthest)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values, without those that set no bound: JSON knows no infinity."""

@@ -61,15 +61,13 @@ def check_network(model: keras.Model, style: CaptchaStyle) -> None:
             f"This network cannot take a batch of captchas, uint8 {[2, *picture]}: {' '.join(why.split())[:200]} ... "
             "If it cannot use whole numbers, let keras.layers.Rescaling(1 / 255) come first."
         ) from None
-    if not tf.is_tensor(given):
-        raise StepError(f"This network gives a {type(given).__name__}, not one tensor, but {wrong}")
-    if given.shape != (2, *answer):
-        raise StepError(f"This network takes {list(picture)} and gives {list(given.shape[1:])}, but {wrong}")
+    if not tf.is_tensor(given) or given.shape != (2, *answer):
+        gives = list(given.shape[1:]) if tf.is_tensor(given) else f"a {type(given).__name__}, not one tensor"
+        raise StepError(f"This network takes {list(picture)} and gives {gives}, but {wrong}")
     numbers = tf.cast(given, tf.float32).numpy()
     sums = numbers.sum(axis=-1), numbers.sum(axis=(-2, -1))
     if numbers.min() >= 0 and any(np.allclose(each, 1, atol=1e-3) for each in sums):
-        why = "training and reading apply one themselves. Take it out of the last layer, so that it gives logits."
-        raise StepError(f"This network ends in a softmax, but {why}")
+        raise StepError("This network ends in a softmax. Take it out: training and reading apply one to its logits.")
 
 
 def check_kept(model: keras.Model) -> None:
@@ -77,11 +75,10 @@ def check_kept(model: keras.Model) -> None:
     layers = sorted(model._flatten_layers(), key=lambda layer: len(list(layer._flatten_layers())))
     for layer in layers if _lost(model) else []:  # the innermost comes first
         if reason := _lost(layer):
-            kind, unknown = "network" if layer is model else "layer", re.search(UNKNOWN, reason)
-            registered = "@keras.saving.register_keras_serializable() above"
-            remedy = f"Use a layer of Keras, or a class of your own with {registered} it"
-            if unknown:
-                remedy = f"Write {registered} {unknown[1]}"
+            kind, registered = "network" if layer is model else "layer", "@keras.saving.register_keras_serializable()"
+            remedy = f"Use a layer of Keras, or a class of your own with {registered} above it"
+            if unknown := re.search(UNKNOWN, reason):
+                remedy = f"Write {registered} above {unknown[1]}"
             elif not type(layer).__module__.startswith("keras."):
                 remedy = "Give its class a get_config that returns all that __init__ takes"
             raise StepError(
@@ -109,7 +106,6 @@ def save_network(path: Path, model: keras.Model, style: CaptchaStyle, calibratio
 
     The file holds no state of the optimizer, which would make it three times as large.
     """
-    check_network(model, style)
     check_kept(model)
     if calibration.network not in ("", weights_digest(model)):
         raise StepError("This calibration belongs to another network. Run calibrate(model, settings) for this one.")
@@ -138,11 +134,7 @@ def load_network(path: Path) -> SavedNetwork:
         check_network(model, style)
         return SavedNetwork(model, style, Calibration.from_dict(json.loads(found)))
     except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError, StepError) as reason:
+        why = f"is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
         if unknown := re.search(UNKNOWN, str(reason)):
-            raise StepError(
-                f"{short(path)} needs {unknown[1]}, which this kernel does not know. "
-                "Run the cell that defines it, in this notebook, and then this cell again."
-            ) from None
-        raise StepError(
-            f"{short(path)} is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
-        ) from None
+            why = f"needs {unknown[1]}, which this kernel does not know. Run the cell that defines it, then this one."
+        raise StepError(f"{short(path)} {why}") from None

@@ -12,10 +12,7 @@ LOSS_SHOWN = 1.6  # times the loss of guessing; what lies above is told in words
 
 
 def live_display() -> Callable[[Figure], None]:
-    """A function that shows a figure, each new one in the place of the last.
-
-    Outside a notebook it shows nothing.
-    """
+    """A function that shows a figure, each new one in the place of the last; nothing outside a notebook."""
     from IPython import get_ipython
     from IPython.display import display
 
@@ -23,12 +20,10 @@ def live_display() -> Callable[[Figure], None]:
 
     def show(fig: Figure) -> None:
         nonlocal handle
-        if get_ipython() is None:
-            return
-        if handle is None:
-            handle = display(fig, display_id=True)
-        else:
+        if handle is not None:
             handle.update(fig)
+        elif get_ipython() is not None:
+            handle = display(fig, display_id=True)
 
     return show
 

@@ -10,7 +10,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,15 +21,6 @@ FEW = 16  # so many pictures are quicker one by one
 Engine = Callable[[np.ndarray], np.ndarray]  # pictures [batch, height, width, 1] -> a row of numbers for each
 
 
-class Answers(NamedTuple):
-    """What a network says about some pictures."""
-
-    logits: np.ndarray  # [pictures, positions, classes]
-    sure: np.ndarray  # how probable each text is, before the temperature is applied, [pictures]
-    strengths: np.ndarray  # and the two signs that `calibration.looked_at` gives
-    responses: np.ndarray
-
-
 class Engines:
     """A network for captchas of `style`, with the weights that it has now. What computes it is built when needed."""
 
@@ -39,14 +29,12 @@ class Engines:
         self._shape, picture = (style.positions, len(style.classes)), (style.height, style.image_width, 1)
 
         def look(images: tf.Tensor) -> tf.Tensor:
-            """A row of numbers for each picture: its `Answers`, one behind another."""
+            """A row of numbers for each picture: its logits and its signs, one behind another."""
             with keras.StatelessScope(weights):  # as constants: what follows from them is worked out only once
                 logits, filtered = observer(images, training=False)
             strengths, responses = looked_at(logits, filtered)
-            logits = tf.cast(logits, tf.float32)
-            sure = tf.reduce_prod(tf.reduce_max(tf.nn.softmax(logits), axis=-1), axis=-1)
-            flat = tf.reshape(logits, [-1, math.prod(self._shape)])
-            return tf.concat([flat, sure[:, None], strengths[:, None], responses], axis=1)
+            flat = tf.reshape(tf.cast(logits, tf.float32), [-1, math.prod(self._shape)])
+            return tf.concat([flat, strengths[:, None], responses], axis=1)
 
         self._many = tf.function(look, input_signature=[tf.TensorSpec([None, *picture], tf.uint8)])
         self._one = tf.function(look, input_signature=[tf.TensorSpec([1, *picture], tf.uint8)])
@@ -56,13 +44,13 @@ class Engines:
     def _lite(self) -> Engine | None:
         return lite_engine(self._one)
 
-    def __call__(self, pictures: np.ndarray) -> Answers:
-        """The answers to pictures, uint8 [batch, height, width, 1]."""
+    def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logits for uint8 pictures [batch, height, width, 1], and the two signs that `calibration.looked_at` gives."""
         with self._lock:
             one = self._lite if len(pictures) <= FEW else None
             rows = np.concatenate([one(each[None]) for each in pictures]) if one else self._many(pictures).numpy()
         count = math.prod(self._shape)
-        return Answers(rows[:, :count].reshape(-1, *self._shape), *rows[:, count : count + 2].T, rows[:, count + 2 :])
+        return rows[:, :count].reshape(-1, *self._shape), rows[:, count], rows[:, count + 1 :]
 
 
 def lite_engine(function: tf.types.experimental.PolymorphicFunction) -> Engine | None:
@@ -73,8 +61,9 @@ def lite_engine(function: tf.types.experimental.PolymorphicFunction) -> Engine |
             warnings.simplefilter("ignore")  # it recommends its successor, a package of its own
             converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
             converter.experimental_lower_to_saved_model = False  # without a file in between: twice as quick
-            threads = min(4, os.cpu_count() or 1)
-            interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=threads)
+            interpreter = tf.lite.Interpreter(
+                model_content=converter.convert(), num_threads=min(4, os.cpu_count() or 1)
+            )
             interpreter.allocate_tensors()
         given, answer = (part[0] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
 

@@ -84,10 +84,10 @@ class Reader:
 
     def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of pictures [batch, height, width, 1], and whether each looks like the training captchas."""
-        logits, sure, *signs = self._answer(pictures)
-        doubtful = np.flatnonzero(sure < SURE)
+        logits, *signs = self._answer(pictures)
+        doubtful = np.flatnonzero(tempered(logits, 1.0).max(axis=-1).prod(axis=-1) < SURE)
         if doubtful.size:  # a second look, as in `careful_logits`
-            again = [tempered(self._answer(view).logits, 1.0) for view in seen_from_views(pictures[doubtful])]
+            again = [tempered(self._answer(view)[0], 1.0) for view in seen_from_views(pictures[doubtful])]
             logits[doubtful] = np.log(np.maximum(again, 1e-300)).mean(axis=0)
         probabilities = tempered(logits, self.calibration.temperature).astype(np.float32)
         return probabilities, self.calibration.familiar(*signs)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import features
-
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError
 
@@ -19,14 +17,9 @@ FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format"
 """What notebook 2 fixes beside the style: with it, experiment.json says which images there are."""
 
 
-def _inside(name: str, what: str) -> property:
-    """The path of a file or folder inside an experiment's folder."""
-    return property(lambda settings: settings.folder / name, doc=what)
-
-
-def _of_network(name: str, what: str) -> property:
-    """The path of a file or folder that belongs to one network."""
-    return property(lambda settings: settings.network_folder / name, doc=what)
+def _inside(name: str, what: str, where: str = "folder") -> property:
+    """The path of a file or folder inside an experiment's folder, or inside its `network_folder`."""
+    return property(lambda settings: getattr(settings, where) / name, doc=what)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +44,11 @@ class Settings:
     manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
     records_folder = _inside("records", "The TFRecord shards.")
     records_manifest_path = _inside("records/manifest.json", "Counts and digests of the shards, written last.")
-    model_path = _of_network("model.keras", "The trained network.")
-    history_path = _of_network("history.csv", "A row for each epoch.")
-    progress_path = _of_network("progress.csv", "The live curve: a row every few batches.")
-    metrics_path = _of_network("metrics.json", "The held-out score.")
-    checkpoint_folder = _of_network("checkpoint", "The training, as far as it has come.")
+    model_path = _inside("model.keras", "The trained network.", "network_folder")
+    history_path = _inside("history.csv", "A row for each epoch.", "network_folder")
+    progress_path = _inside("progress.csv", "The live curve: a row every few batches.", "network_folder")
+    metrics_path = _inside("metrics.json", "The held-out score.", "network_folder")
+    checkpoint_folder = _inside("checkpoint", "The training, as far as it has come.", "network_folder")
 
     def __post_init__(self) -> None:
         check_experiment_name(self.experiment)
@@ -64,8 +57,6 @@ class Settings:
         object.__setattr__(self, "data_dir", Path(self.data_dir))
         if self.image_format not in ("png", "jpg"):
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
-        if self.image_format == "jpg" and not features.check("jpg"):
-            raise SettingsError("image_format: this Pillow cannot write JPEG. Use 'png'.")
         for name in ("train_count", "validation_count", "test_count", "epochs", "batch_size", "seed"):
             value, least = getattr(self, name), int(name != "seed")
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -82,8 +73,8 @@ class Settings:
 
     @property
     def folder(self) -> Path:
-        """Where all files of this experiment lie."""
-        return profile_folder(self.data_dir, self.profile) / self.experiment
+        """Where all files of this experiment lie: those of the quick profile never over a full run."""
+        return self.data_dir / ("quick" if self.profile == "quick" else "") / self.experiment
 
     @property
     def network_folder(self) -> Path:
@@ -96,24 +87,15 @@ class Settings:
 
     def differences(self, other: Settings) -> list[str]:
         """Which of the things in experiment.json differ, as sentences."""
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in FIXED}
-        return self.style.differences(other.style) + [
-            f"{name}: {mine}, not {theirs}" for name, (mine, theirs) in pairs.items() if mine != theirs
-        ]
-
-
-def profile_folder(data_dir: Path, profile: str) -> Path:
-    """Where the experiments of a profile lie: those of the quick one never over a full run."""
-    return data_dir / "quick" if profile == "quick" else data_dir
+        mine, theirs = self.describe(), other.describe()
+        fixed = [f"{name}: {mine[name]}, not {theirs[name]}" for name in FIXED if mine[name] != theirs[name]]
+        return self.style.differences(other.style) + fixed
 
 
 def check_experiment_name(name: str, of: str = "experiment") -> str:
     """`name` itself if it can safely name a folder in the data folder; a SettingsError for "../other" or "quick"."""
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-        raise SettingsError(
-            f"The {of}'s name {name!r} cannot be a folder inside the data folder. "
-            "Use small letters, digits, '-' and '_', such as 'many-dots'."
-        )
+        raise SettingsError(f"The {of}'s name {name!r} cannot name a folder. Use small letters, digits, '-' and '_'.")
     if name == "quick" or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name):
         raise SettingsError(f"The name '{name}' is taken. Choose another, such as '{name}-1'.")
     return name

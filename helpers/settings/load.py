@@ -8,7 +8,7 @@ from typing import Any
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError, StepError
-from helpers.settings.fields import FIXED, Settings, profile_folder
+from helpers.settings.fields import FIXED, Settings
 
 NOTEBOOK = "notebook 02_generate_captchas"
 PROFILES: dict[str, dict[str, int]] = {
@@ -41,15 +41,11 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
     `changes` are fields that notebook 2 does not fix, such as `epochs`.
     """
     if fixed := sorted(set(changes) & {"style", *FIXED}):
-        raise SettingsError(
-            f"{', '.join(fixed)} was fixed when the images were made. Choose a new experiment's name in {NOTEBOOK}."
-        )
+        raise SettingsError(f"{', '.join(fixed)} was fixed with the images. Choose a new EXPERIMENT in {NOTEBOOK}.")
     settings = load_settings(experiment, profile, **changes)
     path = settings.folder / "experiment.json"
     if not path.is_file():
-        raise StepError(
-            f"There is no experiment '{experiment}' yet. Run {NOTEBOOK} with EXPERIMENT = \"{experiment}\" first."
-        )
+        raise StepError(f"There is no experiment '{experiment}' yet. Run {NOTEBOOK} with EXPERIMENT = {experiment!r}.")
     style, fixed_values = _read_style(path, FIXED)
     return dataclasses.replace(settings, style=style, **fixed_values)
 
@@ -60,9 +56,7 @@ def _read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, d
     try:
         return CaptchaStyle.from_dict(stored["style"], check_fonts=False), {name: stored[name] for name in more}
     except (KeyError, TypeError) as reason:
-        raise StepError(
-            f"{files.short(path)} does not describe an experiment ({reason}). Delete it and run {NOTEBOOK} again."
-        ) from None
+        raise StepError(f"{files.short(path)} is broken ({reason}). Delete it and run {NOTEBOOK} again.") from None
 
 
 def person_sits() -> bool:
@@ -72,8 +66,7 @@ def person_sits() -> bool:
 
 
 def _choice_path() -> Path:
-    settings = load_settings()
-    return profile_folder(settings.data_dir, settings.profile) / "choice.json"
+    return load_settings().folder.parent / "choice.json"
 
 
 def keep_style(style: CaptchaStyle) -> None:

@@ -106,22 +106,19 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         state = files.read_json(path, made_by="notebook 04_train_alexnet")
         if state.get("format") != FORMAT:
-            raise StepError(
-                f"{short(self.folder)} holds a training run that another version of these notebooks began. It does not "
-                "say which optimizer and loss it had. Delete that folder and run this cell again: it trains anew."
-            )
+            began = f"{short(self.folder)} holds a training run that another version of these notebooks began"
+            raise StepError(f"{began}. Delete that folder and run this cell again: it trains anew.")
         if state["fingerprint"] != self.fingerprint:
             return 0
         model.optimizer.build(model.trainable_variables)
+        weights = self.folder / state["weights"]
         try:
-            model.load_weights(self.folder / state["weights"])
+            model.load_weights(weights)
         except (OSError, ValueError, KeyError) as reason:
-            raise StepError(
-                f"{short(self.folder / state['weights'])} cannot be read ({type(reason).__name__}). "
-                f"Delete the folder {short(self.folder)} and run this cell again: it trains anew."
-            ) from None
+            damaged = f"{short(weights)} cannot be read ({type(reason).__name__})"
+            raise StepError(f"{damaged}. Delete the folder checkpoint and run this cell again.") from None
         self.rows, self.date = state["rows"], state["date"]
-        self.live.points[:], self.live.images = state["points"], state["images"]
+        self.live.points[:] = state["points"]
         return len(self.rows)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -133,15 +130,8 @@ class Checkpoint(keras.callbacks.Callback):
         weights = f"epoch-{epoch + 1:03d}-{self.fingerprint[:12]}.weights.h5"  # another recipe's stay whole
         with files.written_whole(self.folder / weights) as temporary:
             self.model.save_weights(temporary)
-        state = {
-            "format": FORMAT,
-            "fingerprint": self.fingerprint,
-            "date": datetime.date.today().isoformat(),
-            "weights": weights,
-            "rows": self.rows,
-            "points": self.live.points,
-            "images": self.live.images_seen,
-        }
+        made = {"format": FORMAT, "fingerprint": self.fingerprint, "date": datetime.date.today().isoformat()}
+        state = {**made, "weights": weights, "rows": self.rows, "points": self.live.points}
         files.write_json(self.folder / "state.json", state)
         for old in self.folder.glob("epoch-*.weights.h5"):
             if old.name != weights:

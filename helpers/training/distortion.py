@@ -7,17 +7,12 @@ size, waves, faint characters, lines across, speckles, blur, grain.
 import math
 from dataclasses import dataclass
 
-from helpers.quiet_tensorflow import tf
+from helpers.quiet_tensorflow import keras, tf
 
 
 def uniform(count: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
     """A random number for each picture, [count, 1, 1, 1]."""
     return tf.random.uniform([count, 1, 1, 1], lowest, highest)
-
-
-def chosen(count: tf.Tensor, share: float) -> tf.Tensor:
-    """1.0 for a random share of the pictures, else 0.0: [count, 1, 1, 1]."""
-    return tf.cast(uniform(count, 0.0, 1.0) < share, tf.float32)
 
 
 def moved_across(images: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
@@ -97,11 +92,7 @@ class Distortion:
         ends = (width / 2 - matrix[0] * x - matrix[1] * y, height / 2 - matrix[2] * x - matrix[3] * y)
         zeros = tf.zeros([count])
         rows = [matrix[0], matrix[1], ends[0], matrix[2], matrix[3], ends[1], zeros, zeros]
-        moved = tf.raw_ops.ImageProjectiveTransformV3(
-            images=ink, transforms=tf.stack(rows, axis=1), output_shape=tf.constant([height, width]),
-            fill_value=0.0, interpolation="BILINEAR", fill_mode="CONSTANT",
-        )  # fmt: skip
-        return tf.ensure_shape(moved, ink.shape)
+        return keras.ops.image.affine_transform(ink, tf.stack(rows, axis=1))
 
     def fade(self, ink: tf.Tensor) -> tf.Tensor:
         """The text's strength changes from left to right."""
@@ -122,7 +113,7 @@ class Distortion:
             far = right * tf.sin(turn) - down * tf.cos(turn) + bend * right**2
             line = tf.clip_by_value(uniform(count, 0.6, 2.2) - tf.abs(far), 0.0, 1.0)
             line *= uniform(count, 0.3, 1.0) * tf.cast(many >= number, tf.float32)
-            ink = tf.where(chosen(count, 0.8) > 0, tf.maximum(ink, line), ink * (1 - line))
+            ink = tf.where(uniform(count, 0.0, 1.0) < 0.8, tf.maximum(ink, line), ink * (1 - line))
         return ink
 
     def sprinkle(self, ink: tf.Tensor) -> tf.Tensor:
@@ -148,5 +139,5 @@ class Distortion:
         y = tf.reshape(tf.linspace(-0.5, 0.5, height), [1, height, 1, 1])
         slope = uniform(count, -self.gradient, self.gradient) * x + uniform(count, -self.gradient, self.gradient) * y
         pixels = background + (text - background) * ink + slope
-        inverted = chosen(count, self.inverted)
-        return tf.clip_by_value(inverted * (1 - pixels) + (1 - inverted) * pixels, 0.0, 1.0)
+        inverted = uniform(count, 0.0, 1.0) < self.inverted
+        return tf.clip_by_value(tf.where(inverted, 1 - pixels, pixels), 0.0, 1.0)

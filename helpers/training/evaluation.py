@@ -24,11 +24,10 @@ def read_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels [captchas, positions] of a split, and a network's logarithms of probabilities, [..., classes]."""
     read = tf.function(lambda images: careful_logits(model, images))
-    labels, logarithms = [], []
-    for images, truth in load_batches(settings, split, batch_size=250).map(augment):
-        labels.append(truth.numpy())
-        logarithms.append(read(images).numpy())
-    return np.concatenate(labels), np.concatenate(logarithms)
+    batches = load_batches(settings, split, batch_size=250).map(augment)
+    pairs = [(labels, read(images)) for images, labels in batches]
+    labels, logarithms = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return labels, logarithms
 
 
 def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -68,10 +67,7 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     saved, images = load_network(settings.model_path).model, first_captchas(settings, "test", 32)[0]
     pairs = zip(*([*each.get_weights(), each(images, training=False)] for each in (saved, model)), strict=False)
     if len(saved.weights) != len(model.weights) or not all(np.allclose(*pair, equal_nan=True) for pair in pairs):
-        raise StepError(
-            f"{short(settings.model_path)} holds another network than the one to be scored. "
-            "Run save_model(model, settings, calibration) first."
-        )
+        raise StepError(f"{short(settings.model_path)} holds another network than this one. Run save_model first.")
     labels, predicted = predict_split(model, settings, "test")
     score = captcha_accuracy(labels, predicted)
     metrics = {

@@ -1,6 +1,5 @@
 """Fit the network with a live plot, stop and continue, and save it."""
 
-import math
 from dataclasses import dataclass
 
 from helpers import files
@@ -15,8 +14,6 @@ from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
 from helpers.training.optimizer import check_loss, one_cycle_muon
 from helpers.training.precision import quick_layers
-
-LIVE_POINTS = 40  # on the whole curve
 
 
 class TrainingStopped(TutorialError):
@@ -85,14 +82,14 @@ def train(
         raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")
     check_loss(model.loss)
     check_kept(model)
-    live = _live_plot(settings)
+    splits = {"training": "train", "validation": "validation"}
+    live = LivePlot(settings, {name: first_captchas(settings, split, PROBE_SIZE) for name, split in splits.items()})
     checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
     finished = 0 if again or until == 0 else checkpoint.restore(model)
     if finished and finished >= until:
         print(f"trained before, on {checkpoint.date}; pass again=True to train anew")
         if finished > until:
             print(f"(the network has the weights of epoch {finished})")
-        live.draw(_until(live.points, until * settings.train_count), len(settings.style.classes))
     elif finished == 0 and int(model.optimizer.iterations) > 0:
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
     elif finished == 0 and until and settings.metrics_path.is_file():
@@ -120,28 +117,18 @@ def train(
     for path, rows in ((settings.history_path, checkpoint.rows), (settings.progress_path, live.points)):
         if len(checkpoint.rows) == settings.epochs and not (path.is_file() and files.read_rows(path) == rows):
             files.write_rows(path, rows)
-    return Training(checkpoint.rows[:until], _until(live.points, until * settings.train_count))
-
-
-def _until(points: list[dict[str, float]], images: int) -> list[dict[str, float]]:
-    """The points up to so many images."""
-    return [point for point in points if point["images"] <= images]
+    points = [point for point in live.points if point["images"] <= until * settings.train_count]
+    if 0 < until <= finished:  # nothing was trained, and so nothing drawn
+        live.draw(points)
+    return Training(checkpoint.rows[:until], points)
 
 
 def _last_epoch(settings: Settings, until: int | None) -> int:
     """The number of the epoch after which training stops."""
-    if until is None:
-        return settings.epochs
-    if not isinstance(until, int) or isinstance(until, bool) or until < 0:
+    until = settings.epochs if until is None else until
+    if type(until) is not int or until < 0:
         raise SettingsError(f"until: {until!r} must be an epoch from 0 to {settings.epochs}, or None for all.")
     return min(until, settings.epochs)
-
-
-def _live_plot(settings: Settings) -> LivePlot:
-    splits = (("training", "train"), ("validation", "validation"))
-    probes = {name: first_captchas(settings, split, PROBE_SIZE) for name, split in splits}
-    every = max(20, settings.epochs * math.ceil(settings.train_count / settings.batch_size) // LIVE_POINTS)
-    return LivePlot(probes, settings.batch_size, every, settings.train_count, settings.epochs)
 
 
 def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:

@@ -1,7 +1,7 @@
 """The live plot: its points, measured every few batches."""
 
+import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,10 @@ import numpy as np
 from helpers import plots
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, cross_entropy, digit_accuracy, position_accuracy
+from helpers.settings import Settings
 
 PROBE_SIZE = 256  # captchas
+POINTS = 40  # on the whole curve
 EARLY, EARLY_EVERY = 400, 20  # batches: at first there is most to see
 Probe = tuple[np.ndarray, np.ndarray]
 """Images uint8 [captchas, height, width, 1] and labels int32 [captchas, positions]."""
@@ -19,24 +21,16 @@ Probe = tuple[np.ndarray, np.ndarray]
 class LivePlot(keras.callbacks.Callback):
     """Reads some training and some validation captchas every few batches, and redraws the figure.
 
-    Both `probes`, "training" and "validation", are read without dropout, so that the two curves can be
-    compared. An epoch has `images_per_epoch` images, and two points lie `every` batches apart.
+    Both `probes`, "training" and "validation", are read without dropout, so that the two curves can be compared.
     """
 
-    def __init__(
-        self, probes: dict[str, Probe], batch_size: int, every: int, images_per_epoch: int, epochs: int
-    ) -> None:
+    def __init__(self, settings: Settings, probes: dict[str, Probe]) -> None:
         super().__init__()
-        self.probes, self.batch_size = probes, batch_size
-        self.every, self.images_per_epoch, self.epochs = every, images_per_epoch, epochs
-        self.show: Callable[[Any], None] = plots.live_display()
+        self.settings, self.probes, self.show = settings, probes, plots.live_display()
+        batches = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
+        self.every = max(EARLY_EVERY, batches // POINTS)  # batches from one point to the next
         self.points: list[dict[str, float]] = []
-        self.images = self.batch = 0  # trained on in finished epochs; batches in this epoch
-
-    @property
-    def images_seen(self) -> int:
-        """Training images so far; the last batch of an epoch may be smaller than the others."""
-        return self.images + min(self.batch * self.batch_size, self.images_per_epoch)
+        self.images = 0  # trained on so far
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.read = tf.function(lambda images: tf.nn.log_softmax(self.model(images, training=False)))
@@ -44,20 +38,23 @@ class LivePlot(keras.callbacks.Callback):
         if not self.points:
             self.measure()
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.before = epoch * self.settings.train_count  # images of finished epochs
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.batch += 1
-        early = self.images_seen <= EARLY * self.batch_size
-        last = self.images_seen == self.images + self.images_per_epoch  # the end of the epoch measures it
-        if not last and self.batch % (min(self.every, EARLY_EVERY) if early else self.every) == 0:
+        done = min((batch + 1) * self.settings.batch_size, self.settings.train_count)  # the last batch may be smaller
+        self.images = self.before + done
+        every = EARLY_EVERY if self.images <= EARLY * self.settings.batch_size else self.every
+        if done < self.settings.train_count and (batch + 1) % every == 0:  # the end of the epoch is measured below
             self.measure()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.images, self.batch = (epoch + 1) * self.images_per_epoch, 0
+        self.images = (epoch + 1) * self.settings.train_count
         self.measure()
 
     def measure(self) -> None:
         """Add a point to the curves and draw them."""
-        point: dict[str, float] = {"images": self.images_seen}
+        point: dict[str, float] = {"images": self.images}
         for name, (pictures, labels) in self.probes.items():
             logarithms = self.read(pictures).numpy()
             predicted = logarithms.argmax(axis=-1)
@@ -68,8 +65,9 @@ class LivePlot(keras.callbacks.Callback):
             point[f"position {index + 1}"] = float(share)
         point["seconds"] = time.perf_counter() - self.started
         self.points.append(point)
-        self.draw(self.points, logarithms.shape[-1])
+        self.draw(self.points)
 
-    def draw(self, points: list[dict[str, float]], classes: int) -> None:
+    def draw(self, points: list[dict[str, float]]) -> None:
         """Show the curves through `points`."""
-        self.show(plots.draw_progress(points, self.images_per_epoch * self.epochs, PROBE_SIZE, classes))
+        total, classes = self.settings.epochs * self.settings.train_count, len(self.settings.style.classes)
+        self.show(plots.draw_progress(points, total, PROBE_SIZE, classes))
