@@ -85,7 +85,7 @@ def rates() -> tuple[dict[str, list[float]], list[dict[str, Any]]]:
         return lambda: flop * times / measured.seconds(lambda: [step() for _ in range(times)]) / 1e9
 
     flop = training_flop(model) * batch
-    with quick_layers(lowered):
+    with quick_layers(lowered), quick_layers(model, bfloat16=False):  # as `train` does
         measures = {
             PRODUCT: flops(lambda: product().numpy(), 2 * SIZE**3, PRODUCTS),
             STEP: flops(lambda: model.train_on_batch(*pair), flop, STEPS),
