@@ -30,6 +30,28 @@ def test_a_variant_learns_and_is_counted(shared_recorded, variant):
     assert found["training [TFLOP]"] > 0 and found["training [s]"] > 0
 
 
+def test_a_recipe_is_compiled_as_its_variant_says(shared_recorded):
+    small = {"filters": (4, 8, 8, 8, 8), "dense_units": (16, 16)}
+    settings = dataclasses.replace(shared_recorded, epochs=10)
+    usual, averaged, held, smooth = (
+        frontier.recipe(settings, small, **changes)
+        for changes in ({}, {"average": 0.9}, {"shape": frontier.held}, {"loss": frontier.smoothed})
+    )
+    assert (usual.optimizer.use_ema, averaged.optimizer.use_ema, averaged.optimizer.ema_momentum) == (False, True, 0.9)
+    for model in (usual, averaged, held):
+        model.optimizer.iterations.assign(30)  # of 70: past the warm-up, before the middle
+    rates = [float(model.optimizer.learning_rate) for model in (usual, averaged, held)]
+    assert rates[0] == pytest.approx(rates[1]) and rates[0] < rates[2] == pytest.approx(settings.learning_rate)
+    assert smooth.loss is frontier.smoothed and usual.loss is not frontier.smoothed
+
+
+def test_the_time_of_each_variant_is_measured(monkeypatch):
+    monkeypatch.setattr(frontier, "ROUNDS", 1)
+    monkeypatch.setattr(frontier, "STEPS", 1)
+    names = ["conv2 of 3x3, 512", "batches of 128"]
+    assert all(value > 0 for value in frontier.milliseconds(names)) and len(frontier.milliseconds(names[:1])) == 1
+
+
 def test_every_variant_changes_what_is_known():
     for name, changes in frontier.VARIANTS.items():
         assert set(changes) <= CHANGES | {"captchas", "epochs", "learning_rate"}, name

@@ -1,7 +1,7 @@
 """What computes a reader's answers: TensorFlow Lite for a few pictures, TensorFlow for many.
 
-TensorFlow is made for large batches. With a single picture it spends more time between the layers than in
-them. TensorFlow Lite, which comes with it, is made for one picture at a time, and gives the same answers.
+TensorFlow is made for large batches. TensorFlow Lite, which comes with it, is made for one picture at a time,
+and gives the same answers. `make bench` measures both.
 """
 
 import math

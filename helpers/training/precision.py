@@ -37,7 +37,7 @@ def quick_layers(model: keras.Model, bfloat16: bool | None = None) -> Iterator[N
     """While the block runs, layers of `model` compute as they do best here; afterwards as before.
 
     Convolutions multiply in bfloat16, without the first, which would gain little. None asks `has_bfloat16`.
-    BatchNorm is one operation of TensorFlow. Keras makes it of some ten, a tenth of a training step.
+    BatchNorm is one operation of TensorFlow; Keras puts it together from some ten.
     """
     layers = model.layers if hasattr(model, "inputs") else []  # a class of one's own may not bear mixed types
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)][1:]

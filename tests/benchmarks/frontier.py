@@ -7,6 +7,7 @@ run that was finished is not repeated, so that the benchmark goes on after a sto
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -144,32 +145,25 @@ def ms_a_captcha(model: keras.Model, images: tf.Tensor, labels: tf.Tensor) -> fl
 def milliseconds(names: list[str]) -> list[float]:
     """A training step of each variant, in turn: milliseconds a captcha."""
     settings = load_settings("compute")
-    random, steps, held_open = np.random.default_rng(0), {}, []
-    for name in names:
-        variant = {key: value for key, value in VARIANTS[name].items() if key in ("network", "loss", "average")}
-        batch = VARIANTS[name].get("batch_size", settings.batch_size)
-        model = recipe(settings, **variant)
-        shape = (batch, settings.style.height, settings.style.image_width, 1)
-        images = tf.constant(random.integers(0, 256, shape, dtype=np.uint8))
-        labels = tf.constant(random.integers(0, 10, (batch, settings.style.positions)))
-        context = quick_layers(model)
-        context.__enter__()  # for the rest of this process
-        model.train_on_batch(images, labels)
-
-        held_open.append(context)
-        steps[name] = functools.partial(ms_a_captcha, model, images, labels)
-    return [float(np.median(values)) for values in measured.side_by_side(steps, ROUNDS).values()]
-
-
-def pack(settings: Settings) -> None:
-    """Write the records."""
-    write_records(settings)
+    random, steps = np.random.default_rng(0), {}
+    with contextlib.ExitStack() as quick:
+        for name in names:
+            variant = {key: value for key, value in VARIANTS[name].items() if key in ("network", "loss", "average")}
+            batch = VARIANTS[name].get("batch_size", settings.batch_size)
+            model = recipe(settings, **variant)
+            shape = (batch, settings.style.height, settings.style.image_width, 1)
+            images = tf.constant(random.integers(0, 256, shape, dtype=np.uint8))
+            labels = tf.constant(random.integers(0, 10, (batch, settings.style.positions)))
+            quick.enter_context(quick_layers(model))
+            model.train_on_batch(images, labels)  # builds the graph
+            steps[name] = functools.partial(ms_a_captcha, model, images, labels)
+        return [float(np.median(values)) for values in measured.side_by_side(steps, ROUNDS).values()]
 
 
 def kept(settings: Settings) -> list[dict[str, Any]]:
     """The finished training runs."""
     path = settings.folder / "frontier.json"
-    return files.read_json(path, made_by="make frontier")["rows"] if path.exists() else []
+    return files.read_json(path, made_by="make bench-frontier")["rows"] if path.exists() else []
 
 
 def run(settings: Settings, name: str, seed: int, **amount: int) -> None:
@@ -186,7 +180,7 @@ def run(settings: Settings, name: str, seed: int, **amount: int) -> None:
 def main() -> None:
     """Each variant from two seeds, then those of `WHOLE` on all captchas: printed and kept."""
     settings = load_settings("frontier", profile="full", **COUNTS)
-    for step in (draw, pack):
+    for step in (draw, write_records):
         measured.in_own_process(step, settings)
     for seed in SEEDS:
         for name in VARIANTS:
