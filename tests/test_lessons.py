@@ -215,7 +215,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("network", "edits"),
     [
-        ("changed-1", {'"conv2", 64, kernel=5': '"conv2", 32, kernel=3'}),
+        ("changed-1", {'"conv2", 64, kernel=3': '"conv2", 32, kernel=3'}),
         ("mine", {"def new_network():\n": OWN_NETWORK, "(EXPERIMENT)": '(EXPERIMENT, network="mine")'}),
     ],
 )

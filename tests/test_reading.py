@@ -144,7 +144,7 @@ def test_a_second_look_is_taken_only_at_doubtful_pictures(finished, monkeypatch)
     )
     pictures = np.concatenate([images.numpy() for images, _ in load_batches(settings, "validation")])
     logits = tf.nn.softmax(model(pictures, training=False)).numpy()
-    sure = np.sort(logits.max(-1).prod(-1))
+    sure = np.sort(logits.max(-1).min(-1))
     for limit, expected in ((0.0, []), (float(sure[9:11].mean()), [10]), (2.0, [len(pictures)])):
         monkeypatch.setattr(reader_module, "SURE", limit)
         reader.read(pictures)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import scores
+from helpers.files.results import provenance
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = sorted((REPOSITORY / "notebooks" / "results").glob("*.json"))
@@ -48,3 +49,10 @@ def test_readme_tells_what_was_measured_beside_it():
         for how in ("one at a time", "in batches of 256")
     )
     assert f"read in {alone:.1f} ms, in batches in {batches:.1f} ms" in readme
+
+
+def test_what_was_not_measured_with_the_recipe_of_notebook_4_says_so():
+    result = load("accuracy")
+    usual = provenance({key: value for key, value in result.items() if key != "recipe"})
+    other = provenance({**result, "recipe": "with another recipe"})
+    assert other == usual.replace("; again", ", with another recipe; again") != usual

@@ -35,6 +35,7 @@ from helpers.training.checkpoint import fingerprint
 from helpers.training.distortion import Distortion
 from helpers.training.fit import TrainingStopped, compile_model, first_captchas, save_model, train, whole_captcha
 from helpers.training.live import LivePlot
+from helpers.training.optimizer import smoothed_cross_entropy
 
 STEPS = 7  # an epoch: 200 images in batches of 32
 
@@ -520,3 +521,28 @@ def test_rows_survive_the_round_trip(tmp_path):
     path = Path(tmp_path / "rows.csv")
     write_rows(path, rows)
     assert read_rows(path) == rows
+
+
+def test_the_loss_asks_for_less_than_certainty():
+    truth = tf.constant([[3, 0]])
+
+    def of(right: float) -> np.ndarray:
+        """The loss where the right one of ten classes gets so much, and the others share the rest."""
+        spread = np.full((1, 2, 10), (1 - right) / 9)
+        spread[0, 0, 3] = spread[0, 1, 0] = right
+        return smoothed_cross_entropy(truth, tf.constant(np.log(spread), tf.float32)).numpy()
+
+    assert of(0.1) == pytest.approx(np.full((1, 2), np.log(10)), abs=1e-5)
+    given_to_the_right = np.arange(0.85, 0.999, 0.005)
+    losses = [float(of(right).mean()) for right in given_to_the_right]
+    assert given_to_the_right[np.argmin(losses)] == pytest.approx(0.91)
+    expected = -(0.91 * np.log(0.99) + 9 * 0.01 * np.log(0.01 / 9))
+    assert of(0.99) == pytest.approx(np.full((1, 2), expected), abs=1e-5)
+    logits = np.random.default_rng(0).normal(size=(4, 2, 10)).astype(np.float32)
+    labels = np.random.default_rng(1).integers(0, 10, (4, 2))
+    plain = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True).numpy()
+    assert smoothed_cross_entropy(labels, logits, share=0.0).numpy() == pytest.approx(plain, abs=1e-6)
+
+
+def test_a_network_is_compiled_with_that_loss(recorded, fresh):
+    assert fresh(recorded).loss is smoothed_cross_entropy

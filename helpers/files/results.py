@@ -20,7 +20,7 @@ def load_result(name: str) -> dict[str, Any]:
 def provenance(result: dict[str, Any]) -> str:
     """When and on what a result was measured, and how to measure it again, as one line."""
     machine, versions = result["machine"], result["versions"]
-    return (
-        f"{result['date']}, {machine['cores']} cores ({machine['processor']}), "
-        f"TensorFlow {versions['tensorflow']}; again with: {result['command']}"
-    )
+    machine, versions = f"{machine['cores']} cores ({machine['processor']})", f"TensorFlow {versions['tensorflow']}"
+    parts = [result["date"], machine, versions]
+    parts += [result["recipe"]] if "recipe" in result else []  # where it is not that of notebook 4
+    return f"{', '.join(parts)}; again with: {result['command']}"

@@ -15,13 +15,13 @@ from helpers.errors import SettingsError
 from helpers.quiet_tensorflow import keras
 
 layers = keras.layers
+FILTERS = (16, 64, 64, 64, 64)
+KERNELS = (11, 3, 3, 3, 3)
+DENSE_UNITS = (512, 512)
 
-FILTERS = (32, 64, 64, 64, 64)
-KERNELS = (11, 5, 3, 3, 3)
-DENSE_UNITS = (1024, 512)
-
-ORIGINAL = {"filters": (64, 192, 384, 384, 256), "dense_units": (4096, 4096), "first_stride": 4, "batch_norm": False,
-            "dropout": 0.5, "padding": "valid", "input_size": (224, 224)}  # fmt: skip
+ORIGINAL = {"filters": (64, 192, 384, 384, 256), "kernels": (11, 5, 3, 3, 3), "dense_units": (4096, 4096),
+            "first_stride": 4, "batch_norm": False, "dropout": 0.5, "padding": "valid",
+            "input_size": (224, 224)}  # fmt: skip
 """What differs in the network of 2014: `build_alexnet(style, **ORIGINAL)`."""
 SILENT = (layers.ReLU, layers.Activation, layers.Dropout, layers.Flatten, layers.LayerNormalization)
 """Layers that are not listed, unless they have parameters."""
@@ -58,7 +58,7 @@ def normalised(x, name: str, batch_norm: bool):
 
 def build_alexnet(
     style: CaptchaStyle, filters: tuple[int, ...] = FILTERS, dense_units: tuple[int, ...] = DENSE_UNITS,
-    first_stride: int = 2, batch_norm: bool = True, dropout: float = 0.2, padding: str = "same",
+    first_stride: int = 2, batch_norm: bool = True, dropout: float = 0.05, padding: str = "same",
     input_size: tuple[int, int] | None = None, kernels: tuple[int, ...] = KERNELS,
 ) -> keras.Model:  # fmt: skip
     """An untrained AlexNet that reads captchas of `style`.

@@ -85,7 +85,7 @@ class Reader:
     def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of pictures [batch, height, width, 1], and whether each looks like the training captchas."""
         logits, *signs = self._answer(pictures)
-        doubtful = np.flatnonzero(tempered(logits, 1.0).max(axis=-1).prod(axis=-1) < SURE)
+        doubtful = np.flatnonzero(tempered(logits, 1.0).max(axis=-1).min(axis=-1) < SURE)
         if doubtful.size:  # a second look, as in `careful_logits`
             again = [tempered(self._answer(view)[0], 1.0) for view in seen_from_views(pictures[doubtful])]
             logits[doubtful] = np.log(np.maximum(again, 1e-300)).mean(axis=0)

@@ -12,7 +12,7 @@ from helpers.settings import Settings
 from helpers.training.augmentation import Augment, shift_batch
 from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
-from helpers.training.optimizer import check_loss, one_cycle_muon
+from helpers.training.optimizer import check_loss, one_cycle_muon, smoothed_cross_entropy
 from helpers.training.precision import quick_layers
 
 
@@ -45,7 +45,7 @@ def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
     check_network(model, settings.style)
     model.compile(
         optimizer=one_cycle_muon(settings),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=smoothed_cross_entropy,
         metrics=[
             keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy"),
             keras.metrics.MeanMetricWrapper(whole_captcha, name="captcha_accuracy"),

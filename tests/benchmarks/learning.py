@@ -39,7 +39,7 @@ def widths(factor: float) -> dict[str, tuple[int, ...]]:
 
 REMEDIES: dict[str, dict[str, Any]] = {  # each changes one thing of the first
     "no remedy": {},
-    "weights of deviation 0.005": {"start": functools.partial(keras.initializers.TruncatedNormal, stddev=0.005)},
+    "the original's weights": {"start": functools.partial(keras.initializers.TruncatedNormal, stddev=0.005)},
     "Glorot's weights": {"start": keras.initializers.GlorotUniform},
     "a third of the learning rate": {"rate": 1 / 3},
     "a tenth of the learning rate": {"rate": 1 / 10},
