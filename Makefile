@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original bench-float32 bench-frontier experiments lint clean help
+.PHONY: run test lab notebooks bench bench-original bench-frontier experiments lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -38,9 +38,6 @@ bench: .venv/.installed  ## measure speed, memory and accuracy again, into noteb
 
 bench-original: .venv/.installed  ## train our network, then the original script's for its 5,000 iterations; most of an hour
 	@$(BIN)/python -m tests.benchmarks original_whole
-
-bench-float32: .venv/.installed  ## train three times without 16-bit multiplications, to compare; most of an hour
-	@$(BIN)/python -m tests.benchmarks accuracy_float32
 
 bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by training time; hours; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks frontier

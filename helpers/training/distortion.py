@@ -47,13 +47,11 @@ class Distortion:
 
     def __call__(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         grey = tf.cast(images, tf.float32)
-        lightest = tf.reduce_max(grey, axis=[1, 2, 3], keepdims=True)
-        darkest = tf.reduce_min(grey, axis=[1, 2, 3], keepdims=True)
+        lightest, darkest = (of(grey, axis=[1, 2, 3], keepdims=True) for of in (tf.reduce_max, tf.reduce_min))
         ink = (lightest - grey) / tf.maximum(lightest - darkest, 1.0)  # 0 background, 1 text
         ink = self.move(self.ripple(self.change_strokes(ink)))
         ink = self.sprinkle(self.draw_lines(self.fade(ink)))
-        ink = self.soften(ink)
-        pixels = self.paint(ink)
+        pixels = self.paint(self.soften(ink))
         pixels += tf.random.normal(tf.shape(pixels)) * self.grain * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2
         pixels = tf.saturate_cast(tf.round(255 * pixels), images.dtype)
         return tf.ensure_shape(pixels, images.shape), labels
@@ -90,8 +88,7 @@ class Distortion:
         x = width / 2 + free[0] * tf.random.uniform([count], -1.0, 1.0)
         y = height / 2 + free[1] * tf.random.uniform([count], -1.0, 1.0)
         ends = (width / 2 - matrix[0] * x - matrix[1] * y, height / 2 - matrix[2] * x - matrix[3] * y)
-        zeros = tf.zeros([count])
-        rows = [matrix[0], matrix[1], ends[0], matrix[2], matrix[3], ends[1], zeros, zeros]
+        rows = [matrix[0], matrix[1], ends[0], matrix[2], matrix[3], ends[1], *2 * [tf.zeros([count])]]
         return keras.ops.image.affine_transform(ink, tf.stack(rows, axis=1))
 
     def fade(self, ink: tf.Tensor) -> tf.Tensor:
@@ -119,8 +116,7 @@ class Distortion:
     def sprinkle(self, ink: tf.Tensor) -> tf.Tensor:
         """Single pixels of any strength between background and text."""
         share = self.speckles * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2  # mostly few
-        draw = tf.random.uniform(tf.shape(ink))
-        return tf.where(draw < share, tf.random.uniform(tf.shape(ink)), ink)
+        return tf.where(tf.random.uniform(tf.shape(ink)) < share, tf.random.uniform(tf.shape(ink)), ink)
 
     def soften(self, ink: tf.Tensor) -> tf.Tensor:
         """Mix each pixel with its neighbours' mean, twice."""

@@ -12,10 +12,7 @@ WEIGHT_DECAY = 0.004
 
 @keras.saving.register_keras_serializable(package="captcha")
 def smoothed_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, share: float = 0.1) -> tf.Tensor:
-    """Cross entropy [batch, positions] with a share of each label spread evenly over all classes.
-
-    Of ten, the right one should get 0.91. Source: Szegedy and others 2016, arXiv:1512.00567, section 7.
-    """
+    """Cross entropy [batch, positions], a share of each label spread over all classes (Szegedy, arXiv:1512.00567)."""
     truth = tf.one_hot(tf.cast(labels, tf.int32), logits.shape[-1])
     return keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=share)
 

@@ -5,7 +5,6 @@ python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        all of the original's 5,000 iterations, most of an hour
 python -m tests.benchmarks experiments           training runs in many styles, more than an hour, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
-python -m tests.benchmarks accuracy_float32      three training runs without 16-bit multiplications, most of an hour
 python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
 
 "original", "reading", "learning" and "accuracy" use the default experiment; what is missing of it is made first.
@@ -39,7 +38,6 @@ def main() -> int:
         **experiments.QUESTIONS,
         "plateau": learning.plateau,
         "amounts": learning.amounts,
-        "accuracy_float32": accuracy.in_float32,
         "frontier": frontier.main,
     }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}

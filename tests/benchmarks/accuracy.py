@@ -41,19 +41,15 @@ def validation_score(settings: Settings) -> Proportion:
     return score_validation(load_network(settings.model_path).model, settings)
 
 
-def train_and_score(
-    settings: Settings, bfloat16: bool | None = None, test: bool = True
-) -> tuple[float, float, Proportion, Proportion | None]:
-    """Seconds for the records, seconds of training, the validation score, and the test score unless `test` is False."""
+def train_and_score(settings: Settings) -> tuple[float, float, Proportion, Proportion]:
+    """Seconds for the records, seconds of training, the validation score, and the test score."""
     packing = measured.seconds(lambda: write_records(settings))
     keras.utils.set_random_seed(settings.seed)
     model = compile_model(build_alexnet(settings.style), settings)
     started = time.perf_counter()
-    training = train(model, settings, bfloat16=bfloat16)
+    training = train(model, settings)
     seconds = time.perf_counter() - started
     validation = score_validation(model, settings)
-    if not test:
-        return packing, seconds, validation, None
     save_model(model, settings, calibrate(model, settings))
     return packing, seconds, validation, score_test(model, settings, training)
 
@@ -69,20 +65,15 @@ def default_experiment(trained: bool = False) -> Settings:
     return settings
 
 
-def from_nothing(seed: int, bfloat16: bool | None = None, test: bool = True) -> dict[str, Any]:
-    """One seed, from the first captcha to the score, as a row; its files are deleted.
-
-    Args:
-        bfloat16: see `train`.
-        test: whether the score is that of the test captchas; else it is that of the validation captchas.
-    """
+def from_nothing(seed: int) -> dict[str, Any]:
+    """One seed, from the first captcha to the score, as a row; its files are deleted."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(f"seed-{seed}", profile="full", data_dir=folder, seed=seed)
         drawing, _ = measured.in_own_process(draw, settings)
-        found, peak = measured.in_own_process(train_and_score, settings, bfloat16, test)
+        found, peak = measured.in_own_process(train_and_score, settings)
     packing, training, validation, tested = found
     times = {"drawing [s]": drawing, "packing [s]": packing, "training [s]": training, "peak [MB]": peak}
-    row = {"seed": str(seed), **measured.columns(tested or validation), **beside(validation), **times}
+    row = {"seed": str(seed), **measured.columns(tested), **beside(validation), **times}
     measured.show(f"seed {seed}", [row])
     return row
 
@@ -114,16 +105,3 @@ def main() -> None:
     rows += [from_nothing(seed) for seed in FURTHER_SEEDS]
     question = "How many test captchas are read completely right, and what did it take?"
     measured.save("accuracy", question, [*rows, pooled(rows)], split="test")
-
-
-def in_float32() -> None:
-    """The same three seeds without 16-bit multiplications, to be compared with the validation scores of `main`."""
-    seeds = (load_settings(profile="full").seed, *FURTHER_SEEDS)
-    rows = [from_nothing(seed, bfloat16=False, test=False) for seed in seeds]
-    measured.save(
-        "accuracy_float32",
-        "How many validation captchas do networks read right that were trained in float32 throughout?",
-        [*rows, pooled(rows)],
-        command="make bench-float32",
-        split="validation",
-    )
