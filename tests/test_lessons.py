@@ -60,7 +60,7 @@ CLAIMS: dict[str, dict[str, str]] = {
         "b6a7000e": 'lowest == "BatchNorm" == min(curves, key=lambda n: np.mean([r[-1] for r in curves[n]]))',
         "b6a70014": "max(passed[1], passed[style.positions]) <= min(passed[n] for n in range(2, style.positions))",
         "b6a70016": "rates[-1] == min(rates) and 0 < rates.index(highest) < len(rates) / 5",
-        "b6a70018": "ends[0] < ends[-1] and changes['rows'][-1]['right'] == max(row['right'] for row in changes['rows'])",
+        "b6a70018": "ends[0] < ends[-1] and max(changes['rows'], key=lambda row: row['right']) == changes['rows'][-1]",
         "b6a7001c": ('original["curves"]["ours"][-1]["captchas"] > original["curves"]["the original"][-1]["captchas"]'),
         "b6a70022": "better == len(pairs) > 0",
     },
