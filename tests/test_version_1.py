@@ -52,7 +52,8 @@ def test_its_score_is_listed_and_can_be_made_again(before):
 
 def test_its_checkpoint_is_refused_with_what_to_do(before):
     def network():
-        small = build_alexnet(before.style, filters=(4, 4, 4, 4, 4), dense_units=(8, 8))
+        then = {"kernels": (11, 5, 3, 3, 3), "dropout": 0.2}  # what was usual
+        small = build_alexnet(before.style, filters=(4, 4, 4, 4, 4), dense_units=(8, 8), **then)
         return compile_model(small, before)
 
     weights = sorted(path.name for path in before.checkpoint_folder.iterdir())
