@@ -31,7 +31,7 @@ lab: .venv/.installed  ## open JupyterLab on notebook 1
 	$(BIN)/jupyter lab notebooks/01_check_environment.ipynb
 
 notebooks: .venv/.installed  ## execute the stale committed notebooks in place, on the full profile; with ALL=1, all of them
-	@CAPTCHA_PROFILE=full $(BIN)/python -m helpers notebooks $(if $(filter 1,$(ALL)),--all)
+	@CAPTCHA_PROFILE=full $(BIN)/python -m tests.renew $(if $(filter 1,$(ALL)),--all)
 
 bench: .venv/.installed  ## measure speed, memory and accuracy again, into notebooks/results; more than an hour
 	@$(BIN)/python -m tests.benchmarks

@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 from helpers import __main__ as command
 from helpers.settings import Settings, load_settings
+from tests import renew
 
 PUT = "import os, pathlib\nplace = pathlib.Path(os.environ['CAPTCHA_DATA_DIR'], 'default')\n"
 WRITE = PUT + "file = place / {!r}\nfile.parent.mkdir(parents=True, exist_ok=True)\nfile.write_text({})"
@@ -50,7 +51,8 @@ def settings(tmp_path, monkeypatch) -> Settings:
     (tmp_path / "requirements.txt").write_text("numpy==2.0.0\n")
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers" / "scores.py").write_text("def proportion(): return 1\n")
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    for module in (command, renew):
+        monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     monkeypatch.setattr(command, "NotebookClient", Client)
     monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
     return load_settings(profile="full")
@@ -74,8 +76,13 @@ def edit(settings: Settings, name: str, more: str) -> None:
 def executed(settings: Settings, capsys, **options: bool) -> list[str]:
     """Runs `notebooks`; what it says, without the times."""
     capsys.readouterr()
-    command.notebooks(settings, **options)
+    renew.notebooks(settings, **options)
     return [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  ")]
+
+
+def renewed(path: Path, settings: Settings) -> None:
+    """Execute one notebook in place."""
+    command.execute(path, path, stamp=renew.stamp_now(nbformat.read(path, as_version=4), path, settings))
 
 
 def test_all_that_was_never_executed_is_executed_in_order(settings, capsys):
@@ -111,7 +118,7 @@ def test_all_executes_what_is_up_to_date_too(settings, capsys):
 def test_many_reasons_are_counted(settings, capsys, monkeypatch):
     executed(settings, capsys)
     reasons = iter([["a changed", "b changed", "c changed", "d changed", "e changed"]])
-    monkeypatch.setattr(command, "outdated", lambda *_: next(reasons, []))
+    monkeypatch.setattr(renew, "outdated", lambda *_: next(reasons, []))
     assert executed(settings, capsys)[0] == "01_check_environment: a changed, b changed, c changed and 2 more"
 
 
@@ -192,19 +199,19 @@ def test_a_failing_notebook_keeps_new_outputs_and_loses_its_stamp(settings, caps
     notebook.metadata[command.STAMP] = {"profile": "full"}
     nbformat.write(notebook, path)
     with pytest.raises(ZeroDivisionError):
-        command.execute(path, path, settings)
+        renewed(path, settings)
     after = nbformat.read(path, as_version=4)
     assert command.STAMP not in after.metadata
     assert after.cells[0].outputs[0].text.startswith("execution")
-    assert command.outdated(path, settings) == ["it was never executed to its end"]
+    assert renew.outdated(path, settings) == ["it was never executed to its end"]
 
 
 def test_the_stamp_is_of_what_was_there_when_execution_began(settings, tmp_path):
     helper = tmp_path / "helpers" / "scores.py"
     source = f"import pathlib, helpers.scores\npathlib.Path({str(helper)!r}).write_text('X = 1')"
     path = write(tmp_path, "beyond/carry_over", source)
-    command.execute(path, path, settings)
-    assert command.outdated(path, settings) == ["helpers/scores.py changed"]
+    renewed(path, settings)
+    assert renew.outdated(path, settings) == ["helpers/scores.py changed"]
 
 
 @pytest.fixture
@@ -220,20 +227,20 @@ def test_the_kernels_know_that_no_person_sits_there(settings, environment, monke
     )
     path = write(command.REPOSITORY, "01_check_environment", source)
     monkeypatch.setattr(command, "NotebookClient", NotebookClient)
-    monkeypatch.setattr(command, "notebooks_of", lambda pattern="0*": [path] * (pattern == "0*"))
+    monkeypatch.setattr(renew, "notebooks_of", lambda pattern="0*": [path] * (pattern == "0*"))
     monkeypatch.setenv("JPY_SESSION_NAME", "lab")
     monkeypatch.setenv("CAPTCHA_PROFILE", "full")
-    assert command.main(["notebooks"]) == 0
+    assert renew.main([]) == 0
     after = nbformat.read(path, as_version=4)
     assert after.cells[0].outputs[0].data["text/plain"] == "['1', None, 'full']"
     assert after.metadata[command.STAMP]["profile"] == "full"
 
 
-@pytest.mark.parametrize(("arguments", "everything"), [(["notebooks"], False), (["notebooks", "--all"], True)])
+@pytest.mark.parametrize(("arguments", "everything"), [([], False), (["--all"], True)])
 def test_all_is_passed_on(environment, monkeypatch, arguments, everything):
     called = []
-    monkeypatch.setattr(command, "notebooks", lambda settings, everything: called.append(everything))
-    assert command.main(arguments) == 0
+    monkeypatch.setattr(renew, "notebooks", lambda settings, everything: called.append(everything))
+    assert renew.main(arguments) == 0
     assert called == [everything]
 
 

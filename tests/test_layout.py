@@ -42,7 +42,7 @@ ROOMS = {  # room: the rooms that it may import from
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
 MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_700, 5_000, 150
-LONGER = {"__main__", "files.fingerprints", "files.stamps", "training.distortion"}  # no lesson opens these
+LONGER = {"__main__", "files.fingerprints", "training.distortion"}  # no lesson opens these
 
 
 @cache

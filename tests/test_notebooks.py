@@ -19,8 +19,8 @@ from PIL import Image
 
 from helpers import __main__ as command
 from helpers.errors import StepError
-from helpers.files.stamps import changes, stamp
 from helpers.settings import load_settings
+from tests.stamps import changes, stamp
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NUMBERED = command.notebooks_of()

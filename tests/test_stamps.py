@@ -9,14 +9,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.files.stamps import REPOSITORY, canonical, cell_statements, changes, data_digest, digest, stamp, uses
+from tests.stamps import REPOSITORY, canonical, cell_statements, changes, data_digest, digest, stamp, uses
 
 TREE = {
     "helpers/__init__.py": '"""All."""\n',
     "helpers/__main__.py": "import helpers.unreached\n",
     "helpers/unreached.py": "X = 1\n",
     "helpers/files/__init__.py": "",
-    "helpers/files/stamps.py": "import helpers.unreached\n",
     "helpers/files/results.py": "def load_result(name): return name\n",
     "helpers/data/__init__.py": "SPLITS = 3\n",
     "helpers/data/images.py": "def draw(): return 1\n",
@@ -108,9 +107,9 @@ def test_changed_code_is_named(root, name, old, new):
     assert after(root, RECORDS, name, old, new) == [f"{name} changed"]
 
 
-@pytest.mark.parametrize("name", ["helpers/unreached.py", "helpers/__main__.py", "helpers/files/stamps.py"])
+@pytest.mark.parametrize("name", ["helpers/unreached.py", "helpers/__main__.py"])
 def test_what_is_not_reached_and_what_only_runs_make_nothing_stale(root, name):
-    source = f"{RECORDS}\nimport helpers.files.stamps, helpers.__main__" if "stamps" in name else RECORDS
+    source = f"{RECORDS}\nimport helpers.__main__" if "__main__" in name else RECORDS
     assert after(root, source, name, "\n", "\nY = 2\n") == []
 
 

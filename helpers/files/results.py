@@ -19,8 +19,7 @@ def load_result(name: str) -> dict[str, Any]:
 
 def provenance(result: dict[str, Any]) -> str:
     """When and on what a result was measured, and how to measure it again, as one line."""
-    machine, versions = result["machine"], result["versions"]
-    machine, versions = f"{machine['cores']} cores ({machine['processor']})", f"TensorFlow {versions['tensorflow']}"
-    parts = [result["date"], machine, versions]
+    machine = "{cores} cores ({processor})".format(**result["machine"])
+    parts = [result["date"], machine, f"TensorFlow {result['versions']['tensorflow']}"]
     parts += [result["recipe"]] if "recipe" in result else []  # where it is not that of notebook 4
     return f"{', '.join(parts)}; again with: {result['command']}"

@@ -17,8 +17,8 @@ from nbformat import NotebookNode
 
 from helpers.files import file_digest, text_digest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-RUNNER = {"helpers/__main__.py", "helpers/files/stamps.py"}  # decide when a notebook is executed, not what it shows
+REPOSITORY = Path(__file__).resolve().parents[1]
+RUNNER = {"helpers/__main__.py"}  # it executes notebooks; what they show does not depend on it
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
