@@ -24,7 +24,6 @@ ROOMS = {  # room: the rooms that it may import from
     "errors": set(),
     "scores": set(),
     "plots": set(),
-    "beyond": {"scores"},
     "files": {"errors"},
     "quiet_tensorflow": {"errors"},
     "captchas": {"errors", "files"},
@@ -114,8 +113,8 @@ def test_reading_needs_neither_training_nor_anything_that_draws():
 
 
 def test_modules_that_only_draw_do_not_import_tensorflow():
-    modules = ["captchas.drawing", "captchas.pictures", "data.generate", "experiments.explorer", "beyond.causes"]
-    modules += ["beyond.confidence", "plots", "scores", "files.results"]
+    modules = ["captchas.drawing", "captchas.pictures", "data.generate", "experiments.explorer"]
+    modules += ["plots", "scores", "files.results"]
     code = (
         "import importlib, json, sys\n"
         f"for name in {modules}:\n"

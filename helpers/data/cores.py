@@ -15,20 +15,27 @@ from helpers.captchas.styles import CaptchaStyle
 CHUNK = 64  # images that a process works on before it reports
 
 
-def on_all_cores(work: Callable, style: CaptchaStyle, images: list, processes: int | None, done: int = 0) -> Iterator:
-    """What work(style, images) returns for each 64 of the `images`, in order; a bar shows how far it is.
+def on_all_cores(
+    work: Callable, style: CaptchaStyle, images: list, processes: int | None = None, done: int = 0, what: str = ""
+) -> Iterator:
+    """What work(style, images) returns for each 64 of the `images`, in order; a bar shows `what`, and how far it is.
 
     `work` is a function of a module without TensorFlow. None takes as many `processes` as there are cores, 1
     starts none. They work only a few parts ahead of what was taken, so memory does not grow with the number.
     """
     processes = processes or os.cpu_count() or 1
     parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    with tqdm(total=done + len(images), initial=done, unit=" images", file=sys.stdout, ncols=79) as bar:
+    with bar_of(done + len(images), what, done) as bar:
         alone = processes == 1 or len(parts) < 3
         results = map(work, repeat(style), parts) if alone else _ahead(work, style, parts, processes)
         for part, result in zip(parts, results, strict=True):
             bar.update(len(part))
             yield result
+
+
+def bar_of(total: int, what: str = "", done: int = 0) -> tqdm:
+    """A progress bar over so many images."""
+    return tqdm(desc=what or None, total=total, initial=done, unit=" images", file=sys.stdout, ncols=79)
 
 
 def _ahead(work: Callable, style: CaptchaStyle, parts: list[list], processes: int) -> Iterator:

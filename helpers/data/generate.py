@@ -6,8 +6,11 @@ The pictures do not depend on how many processes draw them, or on where the work
 import os
 from typing import Any
 
+import numpy as np
+
 from helpers import files
 from helpers.captchas.drawing import draw_captcha, save_captcha
+from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.cores import on_all_cores
 from helpers.data.images import Rendering, image_manifest, list_images, refuse_foreign_files, renderings
@@ -34,16 +37,21 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
         return image_manifest(settings)
 
 
+def check_same(settings: Settings) -> None:
+    """StepError if the experiment of this name was begun with another style, seed or count."""
+    stored = open_experiment(settings.experiment, settings.profile, data_dir=settings.data_dir)
+    if differences := stored.differences(settings):
+        raise StepError(
+            f"The experiment '{settings.experiment}' exists with other settings ({'; '.join(differences)}). Choose "
+            f"a new EXPERIMENT name, or delete the folder {short(settings.folder)} if you no longer want it."
+        )
+
+
 def _begin(settings: Settings) -> None:
     """Write experiment.json, or check that the one on disk agrees."""
     path = settings.folder / "experiment.json"
     if path.exists():
-        stored = open_experiment(settings.experiment, settings.profile, data_dir=settings.data_dir)
-        if differences := stored.differences(settings):
-            raise StepError(
-                f"The experiment '{settings.experiment}' exists with other settings ({'; '.join(differences)}). Choose "
-                f"a new EXPERIMENT name, or delete the folder {short(settings.folder)} if you no longer want it."
-            )
+        check_same(settings)
     elif settings.images_folder.exists():
         raise StepError(
             f"{short(settings.images_folder)} holds images, but {short(path)} is missing. "
@@ -73,6 +81,11 @@ def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
     }
     files.write_json(settings.manifest_path, files.sealed(manifest))
     return manifest
+
+
+def draw_greys(style: CaptchaStyle, jobs: list[Rendering]) -> np.ndarray:
+    """Captchas that are only drawn, not stored: their grey pixels, uint8 [image, height, width]."""
+    return np.stack([to_grey(draw_captcha(text, style, seed)) for text, seed, _ in jobs])
 
 
 def _draw_files(style: CaptchaStyle, jobs: list[Rendering]) -> None:

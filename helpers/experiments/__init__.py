@@ -9,7 +9,10 @@ from typing import Any
 from helpers import files
 from helpers.data.images import renderings
 from helpers.errors import SettingsError
-from helpers.settings import Settings, open_experiment
+from helpers.files.results import RESULTS
+from helpers.settings import CaptchaStyle, Settings, open_experiment
+
+SHIPPED = "the network that comes along"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,22 @@ def list_experiments(settings: Settings) -> list[Experiment]:
             )
         )
     return sorted(found, key=lambda experiment: -experiment.metrics["captcha_accuracy"])
+
+
+def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple[Path, CaptchaStyle]]:
+    """The trained networks that read captchas of this alphabet, length and size: by experiment, file and style.
+
+    `default` comes first. Of experiments with further networks only their own counts. The network that comes along
+    with these notebooks is the last.
+    """
+    there = {each.experiment: (each.model_path, each.style) for each in _networks(settings) if not each.network}
+    there = {name: there[name] for name in sorted(there, key=lambda name: (name != "default", name))}
+    there[SHIPPED] = RESULTS / "default.keras", CaptchaStyle()
+
+    def asked(style: CaptchaStyle) -> tuple[str, int, int, int]:
+        return style.classes, style.positions, style.height, style.image_width
+
+    return {name: pair for name, pair in there.items() if pair[0].is_file() and asked(pair[1]) == asked(style)}
 
 
 def _networks(settings: Settings) -> Iterator[Settings]:

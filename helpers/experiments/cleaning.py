@@ -11,7 +11,7 @@ from helpers.errors import TutorialError
 from helpers.files import read_json, short
 from helpers.settings import Settings, check_experiment_name
 
-KEPT = ("choice.json", "tries.json")  # what the project keeps beside the experiments
+KEPT = ("choice.json", "tries.json", ".lock")  # what the project keeps beside the experiments
 PARTS = re.compile(  # of an experiment
     r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|model\.keras|history\.csv|"
     r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"

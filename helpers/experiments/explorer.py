@@ -14,7 +14,7 @@ from PIL import Image
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import TutorialError
-from helpers.settings import chosen_style, keep_style
+from helpers.experiments.choice import chosen_style, keep_style
 
 GAP = 6  # pixels between two captchas
 OWN = "your own"

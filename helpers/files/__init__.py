@@ -129,9 +129,12 @@ def short(path: Path) -> str:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Hold a lock on `folder`, which ends with the process; StepError if another has it, or the disk cannot lock."""
-    lock = FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
+def only_writer(folder: Path, wait: float = 0) -> Iterator[None]:
+    """Hold a lock on `folder`, which ends with the process; StepError if another has it, or the disk cannot lock.
+
+    `wait` is for how many seconds it waits for the other.
+    """
+    lock = FileLock(folder / ".lock", timeout=wait, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

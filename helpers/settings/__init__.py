@@ -2,7 +2,7 @@
 
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.settings.fields import Settings, check_experiment_name
-from helpers.settings.load import PROFILES, chosen_style, keep_style, load_settings, open_experiment, person_sits
+from helpers.settings.load import PROFILES, load_settings, open_experiment, person_sits
 
-__all__ = ["PRESETS", "PROFILES", "CaptchaStyle", "Settings", "check_experiment_name", "chosen_style", "keep_style",
-           "load_settings", "open_experiment", "person_sits"]  # fmt: skip
+__all__ = ["PRESETS", "PROFILES", "CaptchaStyle", "Settings", "check_experiment_name", "load_settings",
+           "open_experiment", "person_sits"]  # fmt: skip

@@ -1,6 +1,7 @@
-"""Where settings come from: the environment (read only here), the disk, and what a person chose last."""
+"""Where settings come from: the environment, which only this module reads, and the disk."""
 
 import dataclasses
+import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,16 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
     settings = load_settings(experiment, profile, **changes)
     path = settings.folder / "experiment.json"
     if not path.is_file():
-        raise StepError(f"There is no experiment '{experiment}' yet. Run {NOTEBOOK} with EXPERIMENT = {experiment!r}.")
-    style, fixed_values = _read_style(path, FIXED)
+        others = [each.parent.name for each in sorted(settings.folder.parent.glob("*/experiment.json"))]
+        near = "".join(f" Did you mean '{name}'?" for name in difflib.get_close_matches(experiment, others, 1))
+        there = f" There are: {', '.join(others)}." if others else ""
+        begin = f"To begin it, run {NOTEBOOK} with EXPERIMENT = {experiment!r}."
+        raise StepError(f"There is no experiment '{experiment}' yet.{near or there} {begin}")
+    style, fixed_values = read_style(path, FIXED)
     return dataclasses.replace(settings, style=style, **fixed_values)
 
 
-def _read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
+def read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
     """The style in a JSON file of ours, and `more` of its entries."""
     stored = files.read_json(path, made_by=NOTEBOOK)
     try:
@@ -63,18 +68,3 @@ def person_sits() -> bool:
     """Whether a person runs these cells in JupyterLab or VS Code; False under make, nbval and scripts."""
     seen = {"JPY_SESSION_NAME", "VSCODE_PID"} & set(os.environ)  # set by Jupyter's server, and by VS Code
     return bool(seen) and not os.environ.get("CAPTCHA_UNATTENDED")
-
-
-def _choice_path() -> Path:
-    return load_settings().folder.parent / "choice.json"
-
-
-def keep_style(style: CaptchaStyle) -> None:
-    """Remember the style that a person chose, for this profile, also for the next kernel."""
-    if person_sits():
-        files.write_json(_choice_path(), {"style": style.to_dict()})
-
-
-def chosen_style() -> CaptchaStyle:
-    """The style that a person chose last on this profile; the default where none was, or where no person sits."""
-    return _read_style(_choice_path())[0] if person_sits() and _choice_path().is_file() else CaptchaStyle()

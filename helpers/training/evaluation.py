@@ -57,6 +57,13 @@ def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchang
     return dataclasses.replace(found, network=weights_digest(model))
 
 
+def is_saved(model: keras.Model, settings: Settings) -> bool:
+    """Whether `model` is the network in model.keras: the same weights and the same answers."""
+    saved, images = load_network(settings.model_path).model, first_captchas(settings, "validation", 32)[0]
+    pairs = zip(*([*each.get_weights(), each(images, training=False)] for each in (saved, model)), strict=False)
+    return len(saved.weights) == len(model.weights) and all(np.allclose(*pair, equal_nan=True) for pair in pairs)
+
+
 def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
     """Whole-captcha accuracy on the test split, also written to metrics.json, for the network in model.keras.
 
@@ -64,9 +71,7 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     not the network in model.keras, for then the score would stand beside another network.
     """
     settings = place_of(model, settings)
-    saved, images = load_network(settings.model_path).model, first_captchas(settings, "test", 32)[0]
-    pairs = zip(*([*each.get_weights(), each(images, training=False)] for each in (saved, model)), strict=False)
-    if len(saved.weights) != len(model.weights) or not all(np.allclose(*pair, equal_nan=True) for pair in pairs):
+    if not is_saved(model, settings):
         raise StepError(f"{short(settings.model_path)} holds another network than this one. Run save_model first.")
     labels, predicted = predict_split(model, settings, "test")
     score = captcha_accuracy(labels, predicted)

@@ -1,1 +1,0 @@
-"""What only the notebooks in `notebooks/beyond` need."""
