@@ -5,8 +5,6 @@ python -m helpers clean  deletes the experiments in the data folder, after showi
 """
 
 import argparse
-import base64
-import io
 import os
 import re
 import sys
@@ -18,7 +16,6 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from PIL import Image
 
 from helpers.errors import TutorialError
 from helpers.experiments.cleaning import clean
@@ -46,7 +43,7 @@ def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
     """Keep what can be seen without a kernel.
 
     Of a progress bar that is the last state of its line, as a terminal shows it at the end; of widgets,
-    which only a running kernel can show, it is their text. Pictures are packed into fewer bytes.
+    which only a running kernel can show, it is their text.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -54,19 +51,6 @@ def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
             elif "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
-                if "image/png" in output.data:
-                    output.data["image/png"] = packed_png(output.data["image/png"])
-
-
-def packed_png(data: str) -> str:
-    """The same PNG in fewer bytes, both as base64: without unused transparency, and packed well."""
-    picture = Image.open(io.BytesIO(base64.b64decode(data)))
-    if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
-        picture = picture.convert("RGB")
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    packed = base64.b64encode(file.getvalue()).decode()
-    return min(data, packed, key=len)
 
 
 def progress(total: int) -> dict[str, Callable[..., None]]:

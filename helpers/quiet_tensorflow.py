@@ -64,11 +64,10 @@ if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever keras.json says
 quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
 HALF = "helpers.quiet_tensorflow, half imported"  # kept among the modules, since this one is forgotten if it fails
-INTERRUPTED = (
-    "An earlier import of TensorFlow was interrupted or failed. Restart the kernel, then run the first cell again."
-)
 if HALF in sys.modules:
-    raise TutorialError(INTERRUPTED)
+    raise TutorialError(
+        "An earlier import of TensorFlow was interrupted or failed. Restart the kernel, then run again."
+    )
 collecting = gc.isenabled()
 gc.disable()  # objects come, and hardly any goes: looking for garbage takes a seventh of the import
 try:

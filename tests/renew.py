@@ -5,6 +5,8 @@ python -m tests.renew --all  executes everything
 """
 
 import argparse
+import base64
+import io
 import sys
 import tempfile
 from functools import partial
@@ -12,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from PIL import Image
 
 from helpers.__main__ import REPOSITORY, STAMP, carried_out, execute, name_of, notebooks_of
+from helpers.files import written_whole
 from helpers.settings import Settings
 from tests.stamps import changes, stamp
 
@@ -49,6 +53,28 @@ def makers(path: Path, settings: Settings) -> set[Path]:
     return direct.union(*(makers(maker, settings) for maker in direct))
 
 
+def pack_pictures(path: Path) -> None:
+    """Store the pictures in a notebook's outputs in fewer bytes."""
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = packed_png(output.data["image/png"])
+    with written_whole(path) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+def packed_png(data: str) -> str:
+    """The same PNG in fewer bytes, both as base64: without unused transparency, and packed well."""
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
+        picture = picture.convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    packed = base64.b64encode(file.getvalue()).decode()
+    return min(data, packed, key=len)
+
+
 def notebooks(settings: Settings, everything: bool = False) -> None:
     """Execute in place the stale notebooks, or all; where the data folder lacks what they read, fill it first."""
     order, current = notebooks_of() + notebooks_of("solutions/0*") + notebooks_of("beyond/*"), 0
@@ -58,6 +84,7 @@ def notebooks(settings: Settings, everything: bool = False) -> None:
             more = f" and {len(reasons) - 3} more" * (len(reasons) > 3)
             now = stamp_now(nbformat.read(path, as_version=4), path, settings)
             execute(path, path, f": {', '.join(reasons[:3])}{more}", now)
+            pack_pictures(path)
             continue
         current += 1
         if any(path in makers(other, settings) and outdated(other, settings) for other in order):

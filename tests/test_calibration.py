@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.network import calibration
-from helpers.network.calibration import UNCALIBRATED, Calibration, distances_from_usual, find_usual, looked_at, observed
+from helpers.network.calibration import UNCALIBRATED, Calibration, find_usual, looked_at, observed
 from helpers.quiet_tensorflow import tf
 
 BOUNDS = Calibration(temperature=1.4, weakest=5.0, means=(1.0, 2.0), deviations=(0.5, 1.0), farthest=2.5)
@@ -21,7 +21,8 @@ def test_the_two_signs():
 
 
 def test_distance_counts_deviations():
-    distances = distances_from_usual(np.array([[1.0, 2.0], [2.0, 2.0]]), np.array([1.0, 2.0]), np.array([0.5, 1.0]))
+    usual = Calibration(means=(1.0, 2.0), deviations=(0.5, 1.0))
+    distances = usual.distances(np.array([[1.0, 2.0], [2.0, 2.0]]))
     assert distances == pytest.approx([0.0, 2.0])  # two deviations in one of two responses: 4 / 2
 
 

@@ -8,8 +8,8 @@ import pytest
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
+from helpers.experiments.distortion import Distortion, moved_across
 from helpers.quiet_tensorflow import tf
-from helpers.training.distortion import Distortion, moved_across
 
 NOTHING = Distortion(
     inverted=0, thick=0, thin=0, outlined=0, wave=0, scale=(1, 1), slope=0, slant=0, faint=0, lines=0, speckles=0,

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_styles import styles
 
-import helpers.settings
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import StepError, StyleError
+from helpers.experiments import choice
 from helpers.experiments import explorer as explorer_module
-from helpers.experiments.explorer import GAP, OWN, SLIDERS, Explorer, preview
+from helpers.experiments.explorer import OWN, Explorer
+from helpers.experiments.grid import GAP, preview
+from helpers.experiments.knobs import SLIDERS
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ def kept(monkeypatch):
     """A new kernel on a profile where no style was used yet; what is kept since, in order."""
     styles = []
     monkeypatch.setattr(Explorer, "last_used", None)
-    monkeypatch.setattr(explorer_module, "keep_style", styles.append)
+    monkeypatch.setattr(explorer_module, "keep", lambda style: styles.append(CaptchaStyle.from_dict(style)))
     monkeypatch.setattr(explorer_module, "chosen_style", lambda: styles[-1] if styles else CaptchaStyle())
     return styles
 
@@ -111,8 +113,8 @@ def test_a_new_kernel_goes_on_with_the_style_that_was_kept(monkeypatch):
 
 
 def test_a_used_style_outlives_the_kernel(monkeypatch, tmp_path):
-    for name in ("chosen_style", "keep_style"):
-        monkeypatch.setattr(explorer_module, name, getattr(helpers.settings, name))
+    for name in ("chosen_style", "keep"):
+        monkeypatch.setattr(explorer_module, name, getattr(choice, name))
     monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("JPY_SESSION_NAME", "02_generate_captchas.ipynb")
     monkeypatch.delenv("CAPTCHA_UNATTENDED", raising=False)
@@ -210,7 +212,9 @@ def turned(name, knob, data):
 @given(style=styles(), data=st.data())
 def test_showing_a_style_and_turning_one_knob_changes_only_its_field(style, data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explorer_module, "preview", lambda style: Image.new("RGB", (1, 1)))  # the drawing takes long
+        patch.setattr(
+            explorer_module, "samples", lambda style: (["0"], [Image.new("RGB", (1, 1))])
+        )  # the drawing takes long
         explorer = Explorer(style)
         for name, knob in explorer.knobs.items():
             value = getattr(style, name)

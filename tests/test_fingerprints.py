@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-import helpers.training.distortion
+import helpers.experiments.distortion
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import CaptchaStyle
 from helpers.files.fingerprints import Fingerprints, described
@@ -128,19 +128,19 @@ def test_the_order_of_a_dict_counts_and_that_of_a_set_does_not():
 
 
 def through_a_module(images, labels):
-    return helpers.training.distortion.uniform(images, 0, 1), labels
+    return helpers.experiments.distortion.uniform(images, 0, 1), labels
 
 
 def test_functions_behind_a_module_count(monkeypatch):
-    in_closure = around(helpers.training.distortion)
+    in_closure = around(helpers.experiments.distortion)
 
     def using(module):
         return lambda images: module.uniform(images, 0, 1)
 
-    before = [described(each) for each in (through_a_module, using(helpers.training.distortion))]
+    before = [described(each) for each in (through_a_module, using(helpers.experiments.distortion))]
     alone = described(in_closure)
-    monkeypatch.setattr(helpers.training.distortion, "uniform", lambda count, lowest, highest: count)
-    after = [described(each) for each in (through_a_module, using(helpers.training.distortion))]
+    monkeypatch.setattr(helpers.experiments.distortion, "uniform", lambda count, lowest, highest: count)
+    after = [described(each) for each in (through_a_module, using(helpers.experiments.distortion))]
     assert all(one != other for one, other in zip(before, after, strict=True))
     assert described(in_closure) == alone  # it names nothing of the module
 

@@ -36,12 +36,12 @@ ROOMS = {  # room: the rooms that it may import from
         *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
         *("data", "network", "training", "reading", "scores", "plots"),
     },
-    "environment": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "network", "training"},
+    "environment": {"captchas", "settings", "quiet_tensorflow", "training"},
     "__main__": {"errors", "files", "settings", "scores", "experiments"},
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
 MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_700, 5_000, 150
-LONGER = {"__main__", "files.fingerprints", "training.distortion"}  # no lesson opens these
+LONGER = {"__main__", "files.fingerprints", "experiments.distortion"}  # no lesson opens these
 
 
 @cache

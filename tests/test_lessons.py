@@ -216,7 +216,7 @@ def digests(folder: Path) -> dict[str, str]:
     ("network", "edits"),
     [
         ("changed-1", {'"conv2", 64, kernel=3': '"conv2", 32, kernel=3'}),
-        ("mine", {"def new_network():\n": OWN_NETWORK, "(EXPERIMENT)": '(EXPERIMENT, network="mine")'}),
+        ("mine", {"def new_network():\n": OWN_NETWORK, "chosen()": 'chosen(network="mine")'}),
     ],
 )
 def test_a_changed_network_runs_on_to_the_end_beside_the_first(walked, tmp_path, monkeypatch, capsys, network, edits):

@@ -16,11 +16,8 @@ from helpers.settings import (
     PROFILES,
     Settings,
     check_experiment_name,
-    chosen_style,
-    keep_style,
     load_settings,
     open_experiment,
-    person_sits,
 )
 
 FORBIDDEN = ("quick", "con", "prn", "aux", "nul", "com1", "lpt9")
@@ -225,45 +222,3 @@ def test_an_experiment_whose_fonts_are_elsewhere_can_still_be_opened(drawn):
     opened = open_experiment("tiny", data_dir=drawn.data_dir)
     assert isinstance(opened, Settings)
     assert opened.style.fonts == ("/fonts/of/another/machine.ttf",)
-
-
-@pytest.fixture
-def person(monkeypatch, tmp_path):
-    """A person in JupyterLab, with a data folder."""
-    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("JPY_SESSION_NAME", "02_generate_captchas.ipynb")
-    monkeypatch.delenv("CAPTCHA_UNATTENDED", raising=False)
-
-
-def test_a_choice_lasts_for_each_profile(person, monkeypatch, tmp_path):
-    assert chosen_style() == CaptchaStyle()
-    keep_style(CaptchaStyle.preset("noisy"))
-    assert chosen_style() == CaptchaStyle.preset("noisy")
-    assert (tmp_path / "quick" / "choice.json").is_file()
-    monkeypatch.setenv("CAPTCHA_PROFILE", "full")
-    assert chosen_style() == CaptchaStyle()
-    keep_style(CaptchaStyle(noise_dots=7))
-    assert chosen_style() == CaptchaStyle(noise_dots=7)
-    monkeypatch.setenv("CAPTCHA_PROFILE", "quick")
-    assert chosen_style() == CaptchaStyle.preset("noisy")
-
-
-@pytest.mark.parametrize("alone", [("CAPTCHA_UNATTENDED", "1"), ("JPY_SESSION_NAME", None)])
-def test_where_no_person_sits_the_choice_neither_counts_nor_changes(person, monkeypatch, alone, tmp_path):
-    keep_style(CaptchaStyle.preset("noisy"))
-    before = (tmp_path / "quick" / "choice.json").read_bytes()
-    name, value = alone
-    monkeypatch.delenv("VSCODE_PID", raising=False)
-    monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
-    assert not person_sits()
-    assert chosen_style() == CaptchaStyle()
-    keep_style(CaptchaStyle.preset("tilted"))
-    assert (tmp_path / "quick" / "choice.json").read_bytes() == before
-
-
-def test_a_damaged_choice_is_told_with_what_to_do(person, tmp_path):
-    keep_style(CaptchaStyle())
-    for content in ("{", "{}", '{"style": 3}'):
-        (tmp_path / "quick" / "choice.json").write_text(content)
-        with pytest.raises(StepError, match=r"choice\.json .*Delete"):
-            chosen_style()

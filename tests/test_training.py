@@ -23,6 +23,7 @@ from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import list_images
 from helpers.errors import SettingsError, StepError
+from helpers.experiments.distortion import Distortion
 from helpers.files import read_rows, write_rows
 from helpers.files.fingerprints import described
 from helpers.network.alexnet import build_alexnet
@@ -32,7 +33,6 @@ from helpers.scores import captcha_accuracy
 from helpers.settings import Settings
 from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
 from helpers.training.checkpoint import fingerprint
-from helpers.training.distortion import Distortion
 from helpers.training.fit import TrainingStopped, compile_model, first_captchas, save_model, train, whole_captcha
 from helpers.training.live import LivePlot
 from helpers.training.optimizer import smoothed_cross_entropy
@@ -430,7 +430,7 @@ def test_a_recipe_is_the_same_in_another_process():
         "from helpers.files.fingerprints import described\n"
         "from helpers.training.augmentation import shift_batch\n"
         "from helpers.training.optimizer import Muon\n"
-        "from helpers.training.distortion import Distortion\n"
+        "from helpers.experiments.distortion import Distortion\n"
         "known = lambda images, labels: (images if 'a' in {'a', 'b', 'c', 'd'} else labels)\n"
         "print(json.dumps([described(x) for x in (shift_batch, Distortion(), Muon(0.1), known)], sort_keys=True))"
     )

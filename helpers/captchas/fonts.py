@@ -28,9 +28,14 @@ def find_font(name: str) -> Path:
     for file in (*files, Path(name).expanduser()):
         if file.is_file():
             return file
-    stems = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")})
-    known = ", ".join(stem for stem in stems if stem.startswith(FAMILIES) and "Display" not in stem)
+    known = ", ".join(known_fonts())
     raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: {known}")
+
+
+def known_fonts() -> list[str]:
+    """The names of the fonts with digits and letters that are on every machine."""
+    stems = {file.stem for folder in FOLDERS for file in folder.glob("*.[to]tf")}
+    return sorted(stem for stem in stems if stem.startswith(FAMILIES) and "Display" not in stem)
 
 
 @functools.lru_cache(maxsize=256)

@@ -56,14 +56,12 @@ def _shape(font: FreeTypeFont, character: str) -> tuple[str, tuple[int, int], tu
 class NotingCaptcha(ImageCaptcha):
     """An `ImageCaptcha` that notes what it draws, and draws it quicker. Use it only inside `seeded`.
 
-    The steps, their random numbers and so all pixels are the package's own. But it draws blanks and asks
-    fonts for their shapes again and again, and works on each picture where a number or a table would do.
+    The steps, their random numbers and so all pixels are the package's own, which asks fonts again and again.
     """
 
     plain = False
-    """Whether characters look as their font has them. If not, the package turns and warps them. It also
-    crops each to its ink and stretches that over the whole place that the font reserves for it, so
-    that a 1 of a monospaced font becomes twice as wide."""
+    """Whether characters look as their font has them. If not, the package turns and warps them, and stretches each
+    over the whole place that the font reserves for it, so that a 1 of a monospaced font becomes twice as wide."""
 
     def _draw_character(self, c: str, color: Color) -> tuple[int, Image.Image | None]:
         """The width of a character [px] and its picture, turned and warped; a blank has none."""

@@ -22,18 +22,14 @@ def choose(experiment: str, style: CaptchaStyle, **changes: Any) -> Settings:
     settings = load_settings(experiment, style=style, **changes)
     if (settings.folder / "experiment.json").exists():
         check_same(settings)
-    _keep(experiment=experiment)
+    keep(experiment=experiment, profile=settings.profile)
     return settings
 
 
 def chosen(**changes: Any) -> Settings:
     """Settings of the experiment that was chosen last, from disk; `changes` are as `open_experiment` takes them."""
-    return open_experiment(_kept().get("experiment", "default"), **changes)
-
-
-def keep_style(style: CaptchaStyle) -> None:
-    """Remember the style that a person chose."""
-    _keep(style=style.to_dict())
+    kept = _kept()
+    return open_experiment(kept.get("experiment", "default"), kept.get("profile"), **changes)
 
 
 def chosen_style() -> CaptchaStyle:
@@ -50,6 +46,7 @@ def _kept() -> dict[str, Any]:
     return files.read_json(_path(), made_by) if person_sits() and _path().is_file() else {}
 
 
-def _keep(**what: Any) -> None:
+def keep(**what: Any) -> None:
+    """Remember what a person chose: the name of an experiment, or a style as `to_dict` gives it."""
     if person_sits():
         files.write_json(_path(), {**_kept(), **what})

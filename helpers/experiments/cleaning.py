@@ -12,6 +12,7 @@ from helpers.files import read_json, short
 from helpers.settings import Settings, check_experiment_name
 
 KEPT = ("choice.json", "tries.json", ".lock")  # what the project keeps beside the experiments
+FOREIGN = "the project did not make it"
 PARTS = re.compile(  # of an experiment
     r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|model\.keras|history\.csv|"
     r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"
@@ -23,29 +24,25 @@ def sort_out(folder: Path) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for path in sorted(folder.iterdir()):
         try:
-            if path.is_symlink():
-                found[path] = "it is a link"
-            elif path.is_dir() and path.name == "quick" and folder.name != "quick":
-                found |= sort_out(path)
-            elif path.is_dir():
-                found |= sort_out_experiment(path)
-            else:
-                found[path] = "" if path.name in KEPT else "the project did not make it"
+            found |= _sorted_out(path)
         except OSError as reason:
             found[path] = f"it cannot be read ({reason.strerror})"
     return found
 
 
-def sort_out_experiment(folder: Path) -> dict[Path, str]:
-    """The parts of an experiment, and what somebody put beside them; or why the folder is no experiment."""
-    try:
-        known = read_json(folder / "experiment.json", made_by="notebook 02_generate_captchas").keys()
-        check_experiment_name(folder.name)
-    except TutorialError:
-        known = set()
-    if not {"style", "seed", "train_count"} <= known:
-        return {folder: "it has no experiment.json that describes an experiment"}
-    return sort_out_parts(folder)
+def _sorted_out(path: Path) -> dict[Path, str]:
+    """Of an experiment its parts, and what somebody put beside them; of all else why it stays."""
+    if path.is_symlink():
+        return {path: "it is a link"}
+    if not path.is_dir():
+        return {path: "" if path.name in KEPT else FOREIGN}
+    if path.name == "quick" != path.parent.name:
+        return sort_out(path)
+    with contextlib.suppress(TutorialError):
+        known = read_json(path / "experiment.json", made_by="notebook 02_generate_captchas").keys()
+        if check_experiment_name(path.name) and {"style", "seed", "train_count"} <= known:
+            return sort_out_parts(path)
+    return {path: "it has no experiment.json that describes an experiment"}
 
 
 def sort_out_parts(folder: Path) -> dict[Path, str]:
@@ -55,7 +52,7 @@ def sort_out_parts(folder: Path) -> dict[Path, str]:
         if path.is_dir() and not path.is_symlink() and "networks" in (path.name, folder.name):
             found |= sort_out_parts(path)
         else:
-            found[path] = "" if PARTS.fullmatch(path.name) else "the project did not make it"
+            found[path] = "" if PARTS.fullmatch(path.name) else FOREIGN
     return found if any(found.values()) else {folder: ""}
 
 

@@ -1,13 +1,12 @@
 """A network that starts from another experiment's weights."""
 
-import dataclasses
 from itertools import zip_longest
 from pathlib import Path
 
 from helpers.errors import StepError
 from helpers.network.saved import check_network, load_network
 from helpers.quiet_tensorflow import keras
-from helpers.settings import Settings
+from helpers.settings import Settings, open_experiment
 
 
 def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Model:
@@ -19,8 +18,10 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     Args:
         source: a trained experiment beside this one, by its name, or the path of its model.keras.
     """
-    is_path = str(source).endswith(".keras")
-    path = Path(source) if is_path else dataclasses.replace(settings, experiment=source, network=None).model_path
+    if str(source).endswith(".keras"):
+        path = Path(source)
+    else:
+        path = open_experiment(source, settings.profile, data_dir=settings.data_dir).model_path
     other, given, _ = load_network(path)
     wanted = settings.style
     pairs = {
@@ -32,7 +33,8 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     check_network(model, wanted)
     layers = ([layer for layer in network.layers if layer.weights] for network in (other, model))
     for pair in zip_longest(*layers):
-        old, new = (_shapes(layer) if layer else "none" for layer in pair)
+        kernels = ([weight.shape for weight in layer.weights] if layer else [] for layer in pair)
+        old, new = (" and ".join("x".join(map(str, shape)) for shape in each) or "none" for each in kernels)
         if old != new:
             differ.append(f"the weights of its layer '{(pair[0] or pair[1]).name}': {old}, not {new}")
     if differ:
@@ -40,7 +42,3 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     model.name = f"{model.name}_from_{path.parent.name}"
     model.set_weights(other.get_weights())
     return model
-
-
-def _shapes(layer: keras.Layer) -> str:
-    return " and ".join("x".join(map(str, weight.shape)) for weight in layer.weights)

@@ -130,10 +130,7 @@ def short(path: Path) -> str:
 
 @contextmanager
 def only_writer(folder: Path, wait: float = 0) -> Iterator[None]:
-    """Hold a lock on `folder`, which ends with the process; StepError if another has it, or the disk cannot lock.
-
-    `wait` is for how many seconds it waits for the other.
-    """
+    """Hold a lock on `folder`, for which it may `wait` some seconds; StepError if another process keeps it."""
     lock = FileLock(folder / ".lock", timeout=wait, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
 """What functions and objects do, recognised by their code and settings, not by their names.
 
-Names say too little: two lambdas are both called `<lambda>`, and an edited function keeps its name. So
-functions are told apart by their instructions and by the values, functions and classes that they use.
-What an installed package brings is recognised by its name, since the pinned versions fix it.
+An edited function keeps its name, so functions are told apart by their instructions and by what they use. What an
+installed package brings is recognised by its name, since the pinned versions fix it.
 """
 
 import copyreg

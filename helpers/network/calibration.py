@@ -33,11 +33,13 @@ class Calibration:
 
     def familiar(self, strengths: np.ndarray, responses: np.ndarray) -> np.ndarray:
         """Whether each picture looks like those of the training, bool [pictures]; both as `looked_at` gives them."""
-        strong = strengths >= self.weakest
+        return (strengths >= self.weakest) & (self.distances(responses) <= self.farthest)
+
+    def distances(self, responses: np.ndarray) -> np.ndarray:
+        """How many standard deviations the filters' responses lie from their means, squared and averaged."""
         if not self.means:
-            return strong
-        distances = distances_from_usual(responses, np.array(self.means), np.array(self.deviations))
-        return strong & (distances <= self.farthest)
+            return np.zeros(len(responses))
+        return (((responses - np.array(self.means)) / np.array(self.deviations)) ** 2).mean(axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values, without those that set no bound: JSON knows no infinity."""
@@ -102,19 +104,12 @@ def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     return strengths, tf.concat([means, tf.sqrt(variances)], axis=1)
 
 
-def distances_from_usual(responses: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """How many standard deviations responses [pictures, 2 * channels] lie from means, squared and averaged."""
-    return (((responses - means) / deviations) ** 2).mean(axis=1)
-
-
 def find_usual(temperature: float, strengths: np.ndarray, responses: np.ndarray) -> Calibration:
     """The calibration for which these captchas, all but a few, are familiar; both as `looked_at` gives them."""
     means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
-    found = Calibration(temperature, float(np.quantile(strengths, ALARM)))
-    if not means.size:
-        return found
-    farthest = float(np.quantile(distances_from_usual(responses, means, deviations), 1 - ALARM))
-    return replace(found, means=tuple(means.tolist()), deviations=tuple(deviations.tolist()), farthest=farthest)
+    weakest, known = float(np.quantile(strengths, ALARM)), (tuple(means.tolist()), tuple(deviations.tolist()))
+    found = Calibration(temperature, weakest, *known)
+    return replace(found, farthest=float(np.quantile(found.distances(responses), 1 - ALARM))) if means.size else found
 
 
 def tempered(logarithms: np.ndarray, temperature: float) -> np.ndarray:

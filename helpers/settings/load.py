@@ -8,7 +8,7 @@ from typing import Any
 
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
-from helpers.errors import SettingsError, StepError
+from helpers.errors import SettingsError, StepError, StyleError
 from helpers.settings.fields import FIXED, Settings
 
 NOTEBOOK = "notebook 02_generate_captchas"
@@ -60,7 +60,7 @@ def read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, di
     stored = files.read_json(path, made_by=NOTEBOOK)
     try:
         return CaptchaStyle.from_dict(stored["style"], check_fonts=False), {name: stored[name] for name in more}
-    except (KeyError, TypeError) as reason:
+    except (KeyError, TypeError, StyleError) as reason:
         raise StepError(f"{files.short(path)} is broken ({reason}). Delete it and run {NOTEBOOK} again.") from None
 
 

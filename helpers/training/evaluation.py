@@ -30,19 +30,12 @@ def read_split(
     return labels, logarithms
 
 
-def predict_split(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and predicted classes of a whole split, both [captchas, positions]."""
-    labels, logarithms = read_split(model, settings, split)
-    return labels, logarithms.argmax(axis=-1)
-
-
 def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchanged) -> Calibration:
     """How to take the network's answers, as validation captchas tell it.
 
-    The temperature: a network that was trained until it made hardly any mistake may be surer than it
-    should be. One number, by which all logits are divided, corrects much of that (Guo and others 2017).
-    And what is usual: how strong its answers are, and how its first filters respond. `augment` changes
-    each batch first, for a network that is to read such pictures.
+    The temperature, by which all logits are divided, makes the network as sure as it is right (Guo and others
+    2017). And what is usual: how strong its answers are, and how its first filters respond. `augment` changes each
+    batch first, for a network that is to read such pictures.
     """
     check_network(model, settings.style)
     labels, logarithms = read_split(model, settings, "validation", augment)
@@ -73,7 +66,8 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     settings = place_of(model, settings)
     if not is_saved(model, settings):
         raise StepError(f"{short(settings.model_path)} holds another network than this one. Run save_model first.")
-    labels, predicted = predict_split(model, settings, "test")
+    labels, logarithms = read_split(model, settings, "test")
+    predicted = logarithms.argmax(axis=-1)
     score = captcha_accuracy(labels, predicted)
     metrics = {
         "captcha_accuracy": score.value,

@@ -76,7 +76,9 @@ def train(
         bfloat16: whether convolutions multiply 16-bit numbers meanwhile; None: where the processor can.
         again: train anew, whatever was trained before.
     """
-    until = _last_epoch(settings, until)
+    if until is not None and (type(until) is not int or until < 0):
+        raise SettingsError(f"until: {until!r} must be an epoch from 0 to {settings.epochs}, or None for all.")
+    until = min(settings.epochs, settings.epochs if until is None else until)
     settings = place_of(model, settings)
     if not model.compiled:
         raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")
@@ -121,14 +123,6 @@ def train(
     if 0 < until <= finished:  # nothing was trained, and so nothing drawn
         live.draw(points)
     return Training(checkpoint.rows[:until], points)
-
-
-def _last_epoch(settings: Settings, until: int | None) -> int:
-    """The number of the epoch after which training stops."""
-    until = settings.epochs if until is None else until
-    if type(until) is not int or until < 0:
-        raise SettingsError(f"until: {until!r} must be an epoch from 0 to {settings.epochs}, or None for all.")
-    return min(until, settings.epochs)
 
 
 def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:

@@ -3,8 +3,7 @@
 A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. In the layers
 that compute in it, Keras casts the input and a copy of the weights. The weights themselves, normalisation, loss and
 all else stay in float32. Processors without such instructions only imitate them, which is slower than float32.
-Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 2019, arXiv:1905.12322; oneDNN, "Data
-Types".
+Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 2019, arXiv:1905.12322.
 """
 
 import functools

@@ -10,6 +10,8 @@ import tempfile
 import time
 from typing import Any
 
+import numpy as np
+
 from helpers import files
 from helpers.data.generate import generate
 from helpers.data.records import write_records
@@ -18,7 +20,7 @@ from helpers.network.saved import load_network
 from helpers.quiet_tensorflow import keras
 from helpers.scores import Proportion, captcha_accuracy, proportion
 from helpers.settings import Settings, load_settings
-from helpers.training.evaluation import calibrate, predict_split, score_test
+from helpers.training.evaluation import calibrate, read_split, score_test
 from helpers.training.fit import compile_model, save_model, train
 from tests.benchmarks import measured
 
@@ -31,9 +33,15 @@ def draw(settings: Settings) -> float:
     return measured.seconds(lambda: generate(settings))
 
 
+def predicted_of(model: keras.Model, settings: Settings, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predicted classes of a whole split, both [captchas, positions]."""
+    labels, logarithms = read_split(model, settings, split)
+    return labels, logarithms.argmax(axis=-1)
+
+
 def score_validation(model: keras.Model, settings: Settings) -> Proportion:
     """Whole validation captchas read right: by this, recipes are compared."""
-    return captcha_accuracy(*predict_split(model, settings, "validation"))
+    return captcha_accuracy(*predicted_of(model, settings, "validation"))
 
 
 def validation_score(settings: Settings) -> Proportion:

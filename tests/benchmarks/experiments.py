@@ -15,6 +15,7 @@ from helpers import files, scores
 from helpers.captchas.drawing import draw_captcha
 from helpers.data.records import write_records
 from helpers.data.texts import derive_seed, draw_text
+from helpers.experiments.distortion import Distortion
 from helpers.experiments.explorer import Explorer
 from helpers.experiments.start import start_from
 from helpers.files import read_rows
@@ -24,12 +25,11 @@ from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
 from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
 from helpers.training.augmentation import shift_batch, unchanged
-from helpers.training.distortion import Distortion
-from helpers.training.evaluation import calibrate, predict_split, score_test
+from helpers.training.evaluation import calibrate, score_test
 from helpers.training.fit import compile_model, save_model, train
 from helpers.training.precision import has_bfloat16
 from tests.benchmarks import measured
-from tests.benchmarks.accuracy import default_experiment, draw, score_validation
+from tests.benchmarks.accuracy import default_experiment, draw, predicted_of, score_validation
 from tests.benchmarks.foreign import DESIGNS, foreign_captchas
 
 SMALL = {"train_count": 20_000, "validation_count": 5_000, "test_count": 5_000, "epochs": 3}
@@ -229,7 +229,7 @@ def redraw() -> None:
 def predictions(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predictions of a trained network on one split, [captchas, positions]."""
     reader = Reader.load(experiment_name(name))
-    return predict_split(reader.model, opened(name), split)
+    return predicted_of(reader.model, opened(name), split)
 
 
 def confused_pairs(labels: np.ndarray, predicted: np.ndarray, classes: str) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Finished captchas changed a lot in training, for a network that is to read other generators' captchas too.
 
-What a style leaves alike is drawn anew for each picture: which of text and background is darker, strokes,
-size, waves, faint characters, lines across, speckles, blur, grain.
+Each picture draws anew which of text and background is darker, strokes, size, waves, lines across, blur, grain.
 """
 
 import math

@@ -1,6 +1,5 @@
 """The checks of notebook 1: is everything here that the other notebooks need?"""
 
-import html
 import importlib.metadata
 import os
 import platform
@@ -19,7 +18,7 @@ from helpers.settings import Settings
 from helpers.training.precision import has_bfloat16
 
 GIB = 2**30
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
+REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 BYTES_PER_IMAGE = 20_000  # a coloured PNG and a record, rounded up
 
 
@@ -32,27 +31,13 @@ class Check:
     found: str
     advice: str = ""
 
-    @property
-    def sign(self) -> str:
-        """A tick or a cross."""
-        return "✅" if self.fine else "❌"
-
 
 class Checklist(list[Check]):
-    """Checks, shown as a table in a notebook and as lines elsewhere."""
+    """Checks, shown as a line each."""
 
     def __repr__(self) -> str:
-        return "\n".join(f"{c.sign} {c.name}: {c.found}" + (f". {c.advice}" if not c.fine else "") for c in self)
-
-    def _repr_html_(self) -> str:
-        cell = "<td style='text-align:left'>"
-        rows = (
-            f"<tr><td>{c.sign}</td>{cell}{html.escape(c.name)}</td>{cell}{html.escape(c.found)}"
-            + (f"<br><b>{html.escape(c.advice)}</b>" if not c.fine else "")
-            + "</td></tr>"
-            for c in self
-        )
-        return f"<table>{''.join(rows)}</table>"
+        lines = (f"{'✅' if c.fine else '❌'} {c.name}: {c.found}{'' if c.fine else f'. {c.advice}'}" for c in self)
+        return "\n".join(lines)
 
 
 def pinned_versions(path: Path = REQUIREMENTS) -> dict[str, str]:

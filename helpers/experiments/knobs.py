@@ -1,0 +1,60 @@
+"""A slider, a list or a text box for each field of a style."""
+
+from typing import Any
+
+import ipywidgets as widgets
+from ipywidgets import FloatRangeSlider, FloatSlider, IntRangeSlider, IntSlider
+
+from helpers.captchas.fonts import known_fonts
+from helpers.captchas.styles import CaptchaStyle
+
+KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
+SLIDERS = {  # field of a style: its slider, lowest, highest and step; a style beyond these widens it
+    "font_sizes": (IntRangeSlider, 20, 80, 2, "font sizes [px]"),
+    "rotation": (IntRangeSlider, -90, 90, 5, "rotation [degrees]"),
+    "warp_x": (FloatRangeSlider, 0, 1, 0.1, "warp across"),
+    "warp_y": (FloatRangeSlider, 0, 1, 0.1, "warp down"),
+    "plain": (FloatSlider, 0, 1, 0.1, "plain captchas"),
+    "space_probability": (FloatSlider, 0, 1, 0.1, "gaps"),
+    "overlap": (FloatSlider, 0, 1, 0.05, "overlap"),
+    "noise_dots": (IntSlider, 0, 300, 10, "dots"),
+    "dot_width": (IntSlider, 1, 10, 1, "dot width [px]"),
+    "noise_curves": (IntSlider, 0, 10, 1, "curves"),
+    "text_color": (IntRangeSlider, 0, 255, 1, "text colour"),
+    "background_color": (IntRangeSlider, 0, 255, 1, "background"),
+    "length": (IntRangeSlider, 1, 8, 1, "length"),
+}
+
+
+def make_knobs() -> dict[str, widgets.Widget]:
+    """The knobs by their field, not set to a style yet."""
+    return {
+        **{name: kind(description=label, **KNOB) for name, (kind, *_, label) in SLIDERS.items()},
+        "alphabet": widgets.Text(description="alphabet", continuous_update=False, **KNOB),
+        "fonts": widgets.SelectMultiple(description="fonts", rows=8, **KNOB),
+    }
+
+
+def set_knobs(knobs: dict[str, Any], style: CaptchaStyle) -> None:
+    """Set every knob to `style`; a slider gets the range and the step that it needs for that."""
+    knobs["fonts"].options = tuple(dict.fromkeys((*style.fonts, *known_fonts())))
+    knobs["fonts"].value, knobs["alphabet"].value = style.fonts, style.alphabet
+    for name, (_, lowest, highest, step, _) in SLIDERS.items():
+        knob, value = knobs[name], getattr(style, name)
+        ends = (min(value), max(value)) if isinstance(value, tuple) else (value, value)
+        lowest, highest = min(lowest, ends[0]), max(highest, ends[1])
+        decimals = max(len(f"{number:.6f}".rstrip("0").split(".")[1]) for number in (step, *ends))
+        if any(round((end - lowest) / step, 6) % 1 for end in ends):  # it lies between two steps
+            step = 10**-decimals
+        with knob.hold_sync():
+            knob.min, knob.max, knob.step, knob.readout_format = lowest, highest, step, f".{decimals}f"
+            knob.value = ends if isinstance(value, tuple) else value
+
+
+def value_of(name: str, value: Any) -> Any:
+    """What a knob's value means for its field."""
+    if name == "font_sizes":
+        return tuple(sorted({value[0], sum(value) // 2, value[1]}))
+    if name in SLIDERS:  # 3 steps of 0.1 are not 0.3
+        return tuple(round(end, 6) for end in value) if isinstance(value, tuple) else round(value, 6)
+    return value

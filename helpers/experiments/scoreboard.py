@@ -1,0 +1,71 @@
+"""What became of the styles that were tried: a row for each, in the data folder's `tries.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import files, scores
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import StepError, TutorialError
+from helpers.scores import Proportion
+from helpers.settings import load_settings
+
+FORMAT = 1  # of tries.json
+SCORES = ("accuracy", "before", "forgot")
+
+
+@dataclass(frozen=True)
+class Try:
+    """What became of a style; each proportion counts validation captchas that were read completely right."""
+
+    style: CaptchaStyle
+    start: str | None  # the experiment whose network it began with; None: random weights
+    accuracy: Proportion  # of the new network, on the style
+    before: Proportion | None  # of the network that it began with, on the style
+    forgot: Proportion | None  # of the new network, on the style that it began with
+    seconds: float
+    date: str  # YYYY-MM-DD
+
+    def __str__(self) -> str:
+        names = "the new network, on this style", "the old one", "the new one, on the old style: what it forgot"
+        lines = zip(names, (self.accuracy, self.before, self.forgot), strict=True)
+        return "\n".join(f"{name}: {score}" for name, score in lines if score)
+
+    __repr__ = __str__  # so that a cell shows it
+
+
+def list_tries() -> list[Try]:
+    """The tries in the data folder, the newest last; StepError if their file is damaged, or of a newer version."""
+    if not _path().is_file():
+        return []
+    try:
+        stored = files.read_json(_path(), made_by="the try")
+        if stored["format"] > FORMAT:
+            raise ValueError("a newer version of these notebooks wrote it")
+        return [from_row(row) for row in stored["rows"]]
+    except (KeyError, TypeError, ValueError, TutorialError) as reason:
+        raise StepError(f"{files.short(_path())} cannot be used: {reason}. Rename it, and try again.") from None
+
+
+def keep_try(row: Try) -> None:
+    """Add a row to them, in the place of an earlier one of the same style and start."""
+    with files.only_writer(_path().parent, wait=10):
+        others = [_to_row(each) for each in list_tries() if (each.style, each.start) != (row.style, row.start)]
+        files.write_json(_path(), {"format": FORMAT, "rows": [*others, _to_row(row)]})
+
+
+def from_row(row: dict[str, Any]) -> Try:
+    """A try from the JSON values that are kept of it."""
+    counted = {name: row[name] and scores.proportion(*row[name]) for name in SCORES}
+    return Try(**{**row, **counted, "style": CaptchaStyle.from_dict(row["style"], check_fonts=False)})
+
+
+def _to_row(row: Try) -> dict[str, Any]:
+    counts = {name: getattr(row, name) and list(getattr(row, name)[:2]) for name in SCORES}
+    return {"style": row.style.to_dict(), "start": row.start, "seconds": row.seconds, "date": row.date, **counts}
+
+
+def _path() -> Path:
+    return load_settings().data_dir / "tries.json"

@@ -1,0 +1,185 @@
+"""A style that was tried: what is counted, what is kept, and what is left behind, which is nothing else."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from helpers import experiments
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import renderings
+from helpers.errors import SettingsError, StepError
+from helpers.experiments import SHIPPED, fitting_networks, scoreboard, tries
+from helpers.experiments.scoreboard import Try, keep_try, list_tries
+from helpers.experiments.tries import try_style
+from helpers.reading import Reader
+from helpers.scores import proportion
+from helpers.settings import load_settings
+from helpers.training.fit import TrainingStopped
+
+DOTS = CaptchaStyle(noise_dots=200)
+ROW = Try(DOTS, "default", proportion(90, 100), proportion(60, 100), proportion(95, 100), 12.5, "2026-11-26")
+
+
+@pytest.fixture
+def folder(finished, tmp_path, monkeypatch, tiny):
+    """A data folder with the trained experiment `default`, in which a try is small; no network comes along."""
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
+    shutil.copytree(finished[0].folder, tmp_path / "data" / "quick" / "default")
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    counts = {"train_count": 192, "validation_count": 70, "test_count": 1, "batch_size": 32}
+    monkeypatch.setattr(tries, "COUNTS", counts)
+    monkeypatch.setattr(tries, "build_alexnet", tiny)
+    return tmp_path / "data"
+
+
+def everything(folder) -> dict[str, bytes]:
+    """Every file but the lock, with what it holds."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_warm_try_counts_both_networks_and_leaves_only_its_row(folder, capsys):
+    before = everything(folder)
+    tried = try_style(DOTS)
+    assert "begins with the network of 'default'" in capsys.readouterr().out
+    assert [score.count for score in (tried.accuracy, tried.before, tried.forgot)] == [70, 70, 70]
+    assert tried.start == "default" and tried.style == DOTS and tried.seconds > 0
+    after = everything(folder)
+    assert set(after) - set(before) == {"tries.json"}
+    assert all(after[name] == before[name] for name in before)
+    assert list_tries() == [tried]
+    assert str(tried).count("\n") == 2 and str(tried.accuracy) in repr(tried)
+
+
+def test_before_is_what_the_old_network_reads_of_new_validation_captchas(folder):
+    tried = try_style(DOTS)
+    jobs = list(renderings(load_settings(style=DOTS, validation_count=70), "validation"))
+    images = [draw_captcha(job.text, DOTS, job.seed) for job in jobs]
+    readings = Reader.load("default").read(images)
+    assert tried.before.right == sum(reading.text == job.text for reading, job in zip(readings, jobs, strict=True))
+
+
+def test_no_test_captcha_is_drawn(folder, monkeypatch):
+    splits = []
+    monkeypatch.setattr(
+        tries, "renderings", lambda settings, split: splits.append(split) or renderings(settings, split)
+    )
+    try_style(DOTS)
+    assert sorted(splits) == ["train", "validation", "validation"]
+
+
+@pytest.mark.parametrize(
+    "style", [DOTS, CaptchaStyle(length=5), CaptchaStyle(height=70), CaptchaStyle(alphabet="23456")]
+)
+def test_a_cold_try_has_nothing_to_compare_with(folder, capsys, style):
+    tried = try_style(style, start=None if style == DOTS else "default")
+    assert "random weights" in capsys.readouterr().out
+    assert (tried.start, tried.before, tried.forgot) == (None, None, None)
+    assert tried.accuracy.count == 70
+    assert list_tries() == [tried]
+    assert str(tried) == f"the new network, on this style: {tried.accuracy}"
+
+
+def test_a_style_is_not_tried_twice_unless_asked(folder, monkeypatch, capsys):
+    keep_try(ROW)
+    monkeypatch.setattr(tries, "_tried", lambda *_: dataclasses.replace(ROW, accuracy=proportion(91, 100)))
+    assert try_style(DOTS) == ROW
+    assert "tried before, on 2026-11-26; pass again=True" in capsys.readouterr().out
+    other = CaptchaStyle(noise_dots=100)
+    keep_try(dataclasses.replace(ROW, style=other))
+    assert try_style(DOTS, again=True).accuracy.right == 91
+    assert [(row.style, row.accuracy.right) for row in list_tries()] == [(other, 90), (DOTS, 91)]
+    monkeypatch.setattr(tries, "_tried", lambda style, start, *_: dataclasses.replace(ROW, start=start))
+    assert try_style(DOTS, start=None).start is None  # from other weights it is another try
+    assert len(list_tries()) == 3
+
+
+def test_a_try_can_be_interrupted_and_leaves_nothing(folder, monkeypatch):
+    before = everything(folder)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tries, "fit", interrupt)
+    with pytest.raises(TrainingStopped, match="Nothing of this try was kept"):
+        try_style(DOTS)
+    assert everything(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "holds no JSON object"),
+        ("{}", "format"),
+        ('{"format": 1, "rows": [{}]}', "accuracy"),
+        ('{"format": 1, "rows": 7}', "not iterable"),
+        ('{"format": 1, "rows": [{"accuracy": [5, 3]}]}', "no proportion"),
+        ('{"format": 2, "rows": []}', "a newer version of these notebooks wrote it"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_at_once_and_nothing_is_lost(folder, monkeypatch, content, reason):
+    (folder / "tries.json").write_text(content)
+    monkeypatch.setattr(tries, "_tried", lambda *_: pytest.fail("trained first"))
+    for call in (list_tries, lambda: try_style(DOTS), lambda: keep_try(ROW)):
+        with pytest.raises(StepError, match=rf"tries\.json.*{reason}.*Rename it"):
+            call()
+    assert (folder / "tries.json").read_text() == content
+
+
+def test_a_row_comes_back_as_it_was_kept(folder):
+    cold = dataclasses.replace(ROW, start=None, before=None, forgot=None, style=CaptchaStyle(length=(3, 5)))
+    gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="/gone.ttf", check_fonts=False))
+    for row in (ROW, cold, gone):
+        keep_try(row)
+    assert list_tries() == [ROW, cold, gone]
+    assert json.loads((folder / "tries.json").read_text())["format"] == scoreboard.FORMAT
+
+
+def test_what_cannot_be_tried_is_refused_before_any_work(folder, monkeypatch):
+    monkeypatch.setattr(tries, "_tried", lambda *_: pytest.fail("tried"))
+    with pytest.raises(SettingsError, match="too few for three splits"):
+        try_style(CaptchaStyle(length=1))
+    with pytest.raises(StepError, match=r"No network of 'defualt' reads such captchas\. Choose one of: default"):
+        try_style(DOTS, start="defualt")
+
+
+def test_networks_fit_by_alphabet_length_and_size(folder, finished, tmp_path):
+    settings = load_settings()
+    assert list(fitting_networks(settings, DOTS)) == ["default"]
+    shutil.copytree(settings.folder, settings.folder.parent / "another")
+    shutil.copy(settings.model_path, tmp_path / "default.keras")
+    assert list(fitting_networks(settings, DOTS)) == ["default", "another", SHIPPED]
+    (settings.folder.parent / "another" / "model.keras").unlink()
+    assert list(fitting_networks(settings, DOTS)) == ["default", SHIPPED]
+    for other in (
+        CaptchaStyle(length=5),
+        CaptchaStyle(length=(3, 4)),
+        CaptchaStyle(width=161),
+        CaptchaStyle(height=61),
+    ):
+        assert fitting_networks(settings, other) == {}
+
+
+def test_another_network_takes_the_place_of_a_default_that_is_missing(folder, tmp_path, capsys):
+    settings = load_settings()
+    shutil.move(settings.model_path, tmp_path / "default.keras")
+    tried = try_style(DOTS)
+    assert tried.start == SHIPPED
+    assert tried.before is not None
+
+
+def test_learning_happens(folder, monkeypatch):
+    monkeypatch.setattr(tries, "COUNTS", {**tries.COUNTS, "train_count": 1_500})
+    monkeypatch.setattr(tries, "COLD", 6)
+    captchas = []
+    monkeypatch.setattr(
+        tries, "score", lambda model, images, labels: captchas.append(model(images)) or proportion(1, 2)
+    )
+    try_style(CaptchaStyle.preset("clean"), start=None)
+    (logits,) = captchas
+    assert np.ptp(logits) > 1  # the last layer starts at zero

@@ -1,0 +1,78 @@
+"""An experiment in one call: what is missing is made, what is there stays, and a stop loses little."""
+
+import pytest
+
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import StepError
+from helpers.experiments import whole
+from helpers.experiments.whole import run_experiment
+from helpers.reading import Reader
+from helpers.settings import load, load_settings
+
+DOTS = CaptchaStyle(noise_dots=60)
+SMALL = {"train_count": 96, "validation_count": 40, "test_count": 50, "epochs": 1, "batch_size": 32}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, tiny):
+    """An empty data folder, and a profile of few captchas."""
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    monkeypatch.setitem(load.PROFILES, "quick", SMALL)
+    monkeypatch.setattr(whole, "build_alexnet", tiny)
+    return tmp_path
+
+
+def test_it_draws_packs_trains_and_tests(folder):
+    metrics = run_experiment("dots", DOTS, profile="quick")
+    assert metrics["test_count"] == 50 and metrics["train_images"] == 96
+    assert metrics["captcha_accuracy_low"] <= metrics["captcha_accuracy"] <= metrics["captcha_accuracy_high"]
+    assert Reader.load("dots").style == DOTS
+    assert not (folder / "dots").exists()  # of the quick profile
+
+
+def test_a_tested_network_comes_back_as_it_is(monkeypatch):
+    first = run_experiment("dots", DOTS)
+    settings = load_settings("dots")
+    files = {path: path.read_bytes() for path in settings.folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(whole, "score_test", lambda *_: pytest.fail("tested again"))
+    assert run_experiment("dots", DOTS) == run_experiment("dots") == first
+    assert {path: path.read_bytes() for path in settings.folder.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize("step", ["generate", "write_records", "train", "calibrate", "save_model", "score_test"])
+def test_it_goes_on_where_it_was_stopped(monkeypatch, step):
+    with monkeypatch.context() as stopped:
+        done = getattr(whole, step)
+
+        def stop(*arguments):
+            if step in ("generate", "train"):  # after it, else before it
+                done(*arguments)
+            raise KeyboardInterrupt
+
+        stopped.setattr(whole, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment("dots", DOTS)
+    assert run_experiment("dots")["test_count"] == 50
+
+
+def test_it_can_begin_with_another_network(monkeypatch):
+    run_experiment("default", CaptchaStyle())
+    models = []
+    compile_model = whole.compile_model
+    monkeypatch.setattr(
+        whole, "compile_model", lambda model, settings: models.append(model.name) or compile_model(model, settings)
+    )
+    run_experiment("dots", DOTS, start_from="default")
+    assert models == ["alexnet_from_default"]
+
+
+def test_names_that_cannot_be_used_are_told():
+    with pytest.raises(StepError, match="There is no experiment 'dots' yet"):
+        run_experiment("dots")
+    run_experiment("many-dots", DOTS)
+    with pytest.raises(StepError, match=r"'many-dot' yet\. Did you mean 'many-dots'\?"):
+        run_experiment("many-dot")
+    with pytest.raises(StepError, match=r"Did you mean 'many-dots'\?"):
+        run_experiment("other", DOTS, start_from="many-dot")
+    with pytest.raises(StepError, match=r"exists with other settings \(noise_dots: 60, not 30"):
+        run_experiment("many-dots", CaptchaStyle())
