@@ -65,9 +65,7 @@ if "keras" not in sys.modules:
 quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
 HALF = "helpers.quiet_tensorflow, half imported"  # kept among the modules, since this one is forgotten if it fails
 if HALF in sys.modules:
-    raise TutorialError(
-        "An earlier import of TensorFlow was interrupted or failed. Restart the kernel, then run again."
-    )
+    raise TutorialError("An earlier import of TensorFlow was interrupted or failed. Restart the kernel, begin anew.")
 collecting = gc.isenabled()
 gc.disable()  # objects come, and hardly any goes: looking for garbage takes a seventh of the import
 try:

@@ -30,6 +30,7 @@ READS = {  # the files of earlier notebooks that a notebook reads
     "beyond/why_it_learns": ["records/manifest.json", "model.keras"],
     "beyond/what_it_sees": ["model.keras"],
     "beyond/where_it_fails": ["model.keras"],
+    "beyond/try_styles": ["model.keras"],
 }
 MAKERS = {"manifest.json": "02", "records/manifest.json": "03", "model.keras": "04"}  # the notebook that makes it
 

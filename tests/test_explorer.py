@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -12,19 +13,22 @@ from PIL import Image
 from test_styles import styles
 
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import StepError, StyleError
-from helpers.experiments import choice
+from helpers.experiments import choice, grid
 from helpers.experiments import explorer as explorer_module
 from helpers.experiments.explorer import OWN, Explorer
-from helpers.experiments.grid import GAP, preview
+from helpers.experiments.grid import GAP, LINE, preview
 from helpers.experiments.knobs import SLIDERS
+from helpers.network.saved import load_network
 
 
 @pytest.fixture(autouse=True)
 def kept(monkeypatch):
-    """A new kernel on a profile where no style was used yet; what is kept since, in order."""
+    """A new kernel on a profile where no style was used and nothing was trained; what is kept since, in order."""
     styles = []
+    monkeypatch.setattr(explorer_module, "fitting_networks", lambda settings, style: {})
     monkeypatch.setattr(Explorer, "last_used", None)
     monkeypatch.setattr(explorer_module, "keep", lambda style: styles.append(CaptchaStyle.from_dict(style)))
     monkeypatch.setattr(explorer_module, "chosen_style", lambda: styles[-1] if styles else CaptchaStyle())
@@ -295,3 +299,123 @@ def test_a_style_of_ones_own_is_shown_first():
     explorer.knobs["overlap"].value = 0.5
     assert explorer.drawn.font_sizes == (60, 30, 33, 30)
     assert explorer.drawn.fonts == ("DejaVuSans", "DroidSansMono")
+
+
+class Trained:
+    """Networks of four digits, each the file of a function that reads; how often they were loaded."""
+
+    def __init__(self, monkeypatch, folder, **networks):
+        self.loaded = []
+        paths = {name: folder / name for name in networks}
+        for path in paths.values():
+            path.touch()
+        by_path = {path: networks[name] for name, path in paths.items()}
+        found = {name: (path, CaptchaStyle()) for name, path in paths.items()}
+
+        def fitting(settings, style):
+            return found if (style.classes, style.length) == ("0123456789", (4, 4)) else {}
+
+        def glance(path, changed):
+            self.loaded.append(path.name)
+            return by_path[path]
+
+        monkeypatch.setattr(explorer_module, "fitting_networks", fitting)
+        monkeypatch.setattr(explorer_module, "glance", glance)
+
+
+def test_each_captcha_is_marked_with_what_is_read_and_a_line_counts(monkeypatch, tmp_path):
+    texts, _ = grid.samples(CaptchaStyle())
+    readings = [*texts[:13], "", "12", "9999"]
+    Trained(monkeypatch, tmp_path, default=lambda images: readings)
+    explorer = Explorer()
+    before = shown(explorer)
+    assert before.shape[0] == 4 * (60 + GAP + LINE) - GAP  # room for the marks from the start
+    assert "not loaded yet" in explorer.told.value
+    explorer.read()
+    assert "The network of default reads 13 of these 16, at one glance" in explorer.told.value
+    assert np.array_equal(shown(explorer), np.asarray(preview(CaptchaStyle(), read=lambda images: readings)))
+    assert shown(explorer).shape == before.shape
+
+
+def test_the_marks_follow_the_knobs_and_the_chosen_network(monkeypatch, tmp_path):
+    def right(images):
+        return grid.samples(CaptchaStyle())[0]
+
+    networks = Trained(monkeypatch, tmp_path, default=right, other=lambda images: ["0"] * len(images))
+    explorer = Explorer()
+    assert explorer.network.options == ("default", "other")
+    explorer.read()
+    explorer.knobs["noise_dots"].value = 200
+    assert "default reads 16 of these 16" in explorer.told.value
+    assert networks.loaded == ["default"]
+    explorer.network.value = "other"
+    assert "other is not loaded yet" in explorer.told.value
+    explorer.read()
+    assert "other reads 0 of these 16" in explorer.told.value
+
+
+def test_where_no_network_fits_the_explorer_says_what_would_be_shown(monkeypatch, tmp_path):
+    Trained(monkeypatch, tmp_path, default=lambda images: [""] * len(images))
+    explorer = Explorer()
+    explorer.read()
+    explorer.knobs["length"].value = (5, 5)
+    assert explorer.network.options == () and explorer.network.value is None
+    assert "No trained network reads captchas of this alphabet, length and size" in explorer.told.value
+    assert shown(explorer).shape[0] == 4 * (60 + GAP) - GAP
+    explorer.read()
+    explorer.knobs["length"].value = (4, 4)
+    assert explorer.network.value == "default"
+    assert "default is not loaded yet" in explorer.told.value
+
+
+def test_a_network_is_loaded_in_the_background_where_a_person_sits(monkeypatch, tmp_path):
+    go, done = threading.Event(), threading.Event()
+    monkeypatch.setattr(explorer_module, "person_sits", lambda: True)
+    Trained(monkeypatch, tmp_path, default=lambda images: go.wait(10) and [""] * len(images))
+    explorer = Explorer()
+    assert "not loaded yet" in explorer.told.value
+    explorer.told.observe(lambda change: done.set(), "value")
+    go.set()
+    assert done.wait(10)
+    assert "default reads 0 of these 16" in explorer.told.value
+
+
+def test_marks_that_come_late_are_not_laid_over_a_newer_grid(monkeypatch, tmp_path):
+    explorer = None
+
+    def slow(images):
+        if explorer.drawn.noise_dots == 30:
+            explorer.knobs["noise_dots"].value = 100  # while the old grid is being read
+        return ["0"] * len(images)
+
+    Trained(monkeypatch, tmp_path, default=slow)
+    explorer = Explorer()
+    explorer.read()
+    expected = preview(CaptchaStyle(noise_dots=100), read=lambda images: ["0"] * len(images))
+    assert np.array_equal(shown(explorer), np.asarray(expected))
+
+
+def test_a_network_that_cannot_be_loaded_is_told_beside_the_grid(monkeypatch, tmp_path):
+    networks = Trained(monkeypatch, tmp_path, default=None)
+    assert networks.loaded == []
+    explorer = Explorer()
+    (tmp_path / "default").unlink()
+    explorer.read()
+    assert "default" in explorer.told.value and "No such file" in explorer.told.value
+    explorer.knobs["noise_dots"].value = 100
+    assert explorer.drawn == CaptchaStyle(noise_dots=100)
+
+
+def test_a_glance_is_the_first_look_of_a_trained_network(finished):
+    settings, *_ = finished
+    images = grid.samples(settings.style)[1]
+    read = grid.glance(settings.model_path, settings.model_path.stat().st_mtime)
+    model = load_network(settings.model_path).model
+    answers = model(np.stack([to_grey(image) for image in images])[..., None]).numpy().argmax(axis=-1)
+    assert read(images) == [settings.style.labels_to_text(row) for row in answers]
+    assert read(images[:3]) == read(images)[:3]
+
+
+def test_a_mark_says_right_or_wrong_without_colour():
+    assert [text for text, _ in grid.marked(["12", "34", "56"], ["12", "35", ""])] == ["✓ 12", "✗ 35", "✗ nothing"]
+    assert len({color for _, color in grid.marked(["12", "34"], ["12", "35"])}) == 2

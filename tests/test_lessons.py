@@ -110,6 +110,7 @@ CLAIMS: dict[str, dict[str, str]] = {
         "b1-26": "found['clean'].value > found['noisy'].value",
         "b1-28": "len(distorted) == 20",
     },
+    "beyond/try_styles": {"b7e10016": "all(row.accuracy.count == 1_000 for row in rows.values())"},
 }
 
 # Cells that draw something whose titles only name it.
@@ -124,6 +125,7 @@ NO_CLAIM: dict[str, str] = {
     "beyond/where_it_fails": "",
     "beyond/variable_length": "b2-10 b2-20 b2-22",
     "beyond/carry_over": "b1-06 f05fe263",
+    "beyond/try_styles": "",
 }
 
 OWN_NETWORK = """

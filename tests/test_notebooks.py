@@ -20,6 +20,7 @@ from PIL import Image
 from helpers import __main__ as command
 from helpers.errors import StepError
 from helpers.settings import load_settings
+from tests import renew
 from tests.stamps import changes, stamp
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -343,7 +344,7 @@ def test_a_packed_picture_has_the_same_pixels_in_fewer_bytes():
         file = io.BytesIO()
         figure.savefig(file, transparent=transparent)
         data = base64.b64encode(file.getvalue()).decode()
-        packed = command.packed_png(data)
+        packed = renew.packed_png(data)
         before, after = (Image.open(io.BytesIO(base64.b64decode(each))) for each in (data, packed))
         assert len(packed) < len(data)
         assert after.convert("RGBA").tobytes() == before.tobytes()

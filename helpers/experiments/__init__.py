@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,34 +40,22 @@ def list_experiments(settings: Settings) -> list[Experiment]:
         points = files.read_rows(other.progress_path) if other.progress_path.is_file() else []
         everything = (file for file in other.network_folder.rglob("*") if file.is_file())
         own = [file for file in everything if other.network or other.folder / "networks" not in file.parents]
-        found.append(
-            Experiment(
-                name=other.experiment,
-                network=other.network,
-                settings=other,
-                metrics=metrics,
-                seconds=[point["seconds"] for point in points],
-                accuracies=[point["validation captchas"] for point in points],
-                sample=next(renderings(other, "test")).path,
-                megabytes=sum(file.stat().st_size for file in own) / 1e6,
-            )
-        )
+        curve = ([point[name] for point in points] for name in ("seconds", "validation captchas"))
+        sample, megabytes = next(renderings(other, "test")).path, sum(file.stat().st_size for file in own) / 1e6
+        found.append(Experiment(other.experiment, other.network, other, metrics, *curve, sample, megabytes))
     return sorted(found, key=lambda experiment: -experiment.metrics["captcha_accuracy"])
 
 
 def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple[Path, CaptchaStyle]]:
-    """The trained networks that read captchas of this alphabet, length and size: by experiment, file and style.
+    """The experiments whose own network reads captchas of this alphabet, length and size: name -> (file, style).
 
-    `default` comes first. Of experiments with further networks only their own counts. The network that comes along
-    with these notebooks is the last.
+    `default` comes first, and the network that comes along with these notebooks last.
     """
     there = {each.experiment: (each.model_path, each.style) for each in _networks(settings) if not each.network}
     there = {name: there[name] for name in sorted(there, key=lambda name: (name != "default", name))}
     there[SHIPPED] = RESULTS / "default.keras", CaptchaStyle()
 
-    def asked(style: CaptchaStyle) -> tuple[str, int, int, int]:
-        return style.classes, style.positions, style.height, style.image_width
-
+    asked = attrgetter("classes", "positions", "height", "image_width")
     return {name: pair for name, pair in there.items() if pair[0].is_file() and asked(pair[1]) == asked(style)}
 
 

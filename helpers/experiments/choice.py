@@ -1,7 +1,6 @@
 """Which experiment a person works on, and which style: notebook 2 chooses, and notebooks 3 to 5 follow.
 
-Both are kept in the data folder, for each profile, so that the next kernel knows them. Where no person sits,
-the experiment is always `default` in the default style, and what somebody chose is left alone.
+Both are kept in the data folder, for each profile. Where no person sits, the experiment is always `default`.
 """
 
 from pathlib import Path

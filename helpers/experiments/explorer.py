@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import html
-import io
 import threading
 from typing import Any
 
@@ -13,25 +12,19 @@ from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments import fitting_networks
 from helpers.experiments.choice import chosen_style, keep
-from helpers.experiments.grid import arranged, glance, marked, samples
-from helpers.experiments.knobs import KNOB, make_knobs, set_knobs, value_of
+from helpers.experiments.grid import arranged, as_png, glance, marked, samples
+from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, set_knobs, value_of
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
-BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
-GONE = (  # what Lab shows of widgets whose kernel was restarted: not a broken link beside each knob, but one sentence
-    "<style>.jupyter-widgets-disconnected::before { display: none !important } .explorer-gone { display: none }"
-    ".jupyter-widgets-disconnected .explorer-gone { display: block }</style>"
-    "<b class='explorer-gone'>The kernel was restarted. Run this cell again, and the knobs turn again.</b>"
-)
 
 
 class Explorer(widgets.VBox):
     """A grid of captchas above presets and sliders, drawn anew at each move.
 
-    The grid first shows `style`, or else the style last used. When "Use this style" is pressed, the attribute
-    `style` becomes what is shown. Where trained networks read such captchas, each captcha is marked with what the
-    chosen one reads; `read()` loads it, which where a person sits happens by itself, in the background.
+    The grid first shows `style`, or else the style last used. "Use this style" makes the attribute `style` what is
+    shown. Where trained networks read such captchas, each is marked with what the chosen one reads. `read()` loads
+    it; where a person sits, that happens in the background.
     """
 
     last_used: CaptchaStyle | None = None
@@ -44,6 +37,7 @@ class Explorer(widgets.VBox):
         self.network = widgets.Dropdown(description="read by", **KNOB)
         self._found, self._asked, self._read = {}, None, None
         self.button = widgets.Button(description="Use this style", button_style="primary")
+        self.try_button, self.tried = widgets.Button(description="Try it"), widgets.Output()
         try:
             self._show(style or Explorer.last_used or chosen_style())
         except TutorialError as reason:
@@ -58,8 +52,10 @@ class Explorer(widgets.VBox):
         self.preset.observe(self._chosen, "value")
         self.network.observe(lambda change: self._read_by(change["new"]), "value")
         self.button.on_click(self._use)
+        self.try_button.on_click(self._try)
         knobs = widgets.GridBox([self.preset, self.network, *self.knobs.values()], layout=BESIDE)
-        below = [self.told, self.refusal, knobs, self.button, self.line, widgets.HTML(GONE)]
+        buttons = widgets.HBox([self.try_button, self.button])
+        below = [self.told, self.refusal, knobs, buttons, self.tried, self.line, widgets.HTML(GONE)]
         super().__init__([self.picture, *below])
         self._read_by(self.network.value)
 
@@ -74,12 +70,12 @@ class Explorer(widgets.VBox):
         self._setting = False
 
     def _draw(self, style: CaptchaStyle) -> None:
-        self._samples = samples(style)
-        self.picture.value = _png(arranged(self._samples[1]))
+        self._samples = texts, images = samples(style)
         self.drawn, self.refusal.value, self._refused = style, "", {}
         if (asked := (style.alphabet, style.length, style.height, style.image_width)) != self._asked:
             self._asked, self._found = asked, fitting_networks(load_settings(), style)
-            self.network.options = tuple(self._found)
+            self.network.options, self.network.value = tuple(self._found), next(iter(self._found), None)
+        self.picture.value = as_png(arranged(images, marks=[("", "white")] * len(texts) if self._found else ()))
         self._mark()
         self.preset.value = next((name for name in PRESETS if style == CaptchaStyle.preset(name)), OWN)
 
@@ -113,7 +109,7 @@ class Explorer(widgets.VBox):
         else:
             marks = marked(texts, self._read(images))
             if texts is self._samples[0]:  # no newer grid came meanwhile
-                self.picture.value, right = _png(arranged(images, marks=marks)), sum(m[0] == "✓" for m, _ in marks)
+                self.picture.value, right = as_png(arranged(images, marks=marks)), sum(m[0] == "✓" for m, _ in marks)
                 told = f"The network of {html.escape(name)} reads {right} of these {len(texts)}"
                 self.told.value = f"{told}, at one glance: here it does not look at doubtful ones again."
 
@@ -131,6 +127,17 @@ class Explorer(widgets.VBox):
         if change["new"] != OWN and self.drawn != (style := CaptchaStyle.preset(change["new"])):
             self._show(style)
 
+    def _try(self, button: Any) -> None:
+        """Try the style that is shown; meanwhile the knobs wait."""
+        from helpers.experiments.tries import try_style  # imports TensorFlow
+
+        self.tried.clear_output()
+        with self.tried:
+            try:
+                print(f"{self.drawn.to_python()}\n{try_style(self.drawn)}")
+            except TutorialError as reason:
+                print(reason)
+
     def _use(self, button: Any) -> None:
         self.style = Explorer.last_used = self.drawn
         code = html.escape(self.style.to_python())
@@ -139,9 +146,3 @@ class Explorer(widgets.VBox):
             keep(style=self.style.to_dict())
         except OSError as reason:
             self.line.value += f"<p><b>It is not kept for the next kernel:</b> {html.escape(str(reason))}</p>"
-
-
-def _png(image: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()

@@ -1,5 +1,6 @@
 """Sixteen captchas of a style as one picture, and below each what a network reads in it."""
 
+import io
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -46,6 +47,13 @@ def preview(style: CaptchaStyle, columns: int = 4, rows: int = 4, read: Read | N
     return arranged(images, columns, marked(texts, read(images)) if read else ())
 
 
+def as_png(image: Image.Image) -> bytes:
+    """The bytes of a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
 def marked(texts: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:
     """A tick or a cross with what was read, and the colour of each."""
     pairs = zip(texts, readings, strict=True)
@@ -54,10 +62,7 @@ def marked(texts: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str
 
 @lru_cache(maxsize=8)
 def glance(path: Path, changed: float) -> Read:
-    """A function that reads captchas by the network in a model.keras, `changed` last at that time.
-
-    It takes a single look. A `Reader` looks at doubtful pictures again, which takes several times as long.
-    """
+    """A function that reads captchas by a model.keras, `changed` at that time, but takes no second look at any."""
     from helpers.network.saved import load_network  # TensorFlow is imported only where somebody reads
     from helpers.quiet_tensorflow import tf
 

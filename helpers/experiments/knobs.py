@@ -9,6 +9,12 @@ from helpers.captchas.fonts import known_fonts
 from helpers.captchas.styles import CaptchaStyle
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
+BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
+GONE = (  # what Lab shows of widgets whose kernel was restarted: not a broken link beside each knob, but one sentence
+    "<style>.jupyter-widgets-disconnected::before { display: none !important } .explorer-gone { display: none }"
+    ".jupyter-widgets-disconnected .explorer-gone { display: block }</style>"
+    "<b class='explorer-gone'>The kernel was restarted. Run this cell again, and the knobs turn again.</b>"
+)
 SLIDERS = {  # field of a style: its slider, lowest, highest and step; a style beyond these widens it
     "font_sizes": (IntRangeSlider, 20, 80, 2, "font sizes [px]"),
     "rotation": (IntRangeSlider, -90, 90, 5, "rotation [degrees]"),

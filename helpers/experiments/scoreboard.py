@@ -52,8 +52,8 @@ def list_tries() -> list[Try]:
 def keep_try(row: Try) -> None:
     """Add a row to them, in the place of an earlier one of the same style and start."""
     with files.only_writer(_path().parent, wait=10):
-        others = [_to_row(each) for each in list_tries() if (each.style, each.start) != (row.style, row.start)]
-        files.write_json(_path(), {"format": FORMAT, "rows": [*others, _to_row(row)]})
+        others = [to_row(each) for each in list_tries() if (each.style, each.start) != (row.style, row.start)]
+        files.write_json(_path(), {"format": FORMAT, "rows": [*others, to_row(row)]})
 
 
 def from_row(row: dict[str, Any]) -> Try:
@@ -62,7 +62,8 @@ def from_row(row: dict[str, Any]) -> Try:
     return Try(**{**row, **counted, "style": CaptchaStyle.from_dict(row["style"], check_fonts=False)})
 
 
-def _to_row(row: Try) -> dict[str, Any]:
+def to_row(row: Try) -> dict[str, Any]:
+    """What is kept of a try, as JSON values."""
     counts = {name: getattr(row, name) and list(getattr(row, name)[:2]) for name in SCORES}
     return {"style": row.style.to_dict(), "start": row.start, "seconds": row.seconds, "date": row.date, **counts}
 

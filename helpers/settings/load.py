@@ -47,10 +47,10 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
     path = settings.folder / "experiment.json"
     if not path.is_file():
         others = [each.parent.name for each in sorted(settings.folder.parent.glob("*/experiment.json"))]
-        near = "".join(f" Did you mean '{name}'?" for name in difflib.get_close_matches(experiment, others, 1))
-        there = f" There are: {', '.join(others)}." if others else ""
-        begin = f"To begin it, run {NOTEBOOK} with EXPERIMENT = {experiment!r}."
-        raise StepError(f"There is no experiment '{experiment}' yet.{near or there} {begin}")
+        near = [f"Did you mean '{name}'?" for name in difflib.get_close_matches(experiment, others, 1)]
+        hint = "".join(near or [f"There are: {', '.join(others)}."] * bool(others))
+        run = f"{f' {hint} Otherwise run' if hint else ' Run'} {NOTEBOOK} with EXPERIMENT = {experiment!r}."
+        raise StepError(f"There is no experiment '{experiment}' yet.{run}")
     style, fixed_values = read_style(path, FIXED)
     return dataclasses.replace(settings, style=style, **fixed_values)
 

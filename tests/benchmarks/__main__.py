@@ -5,11 +5,12 @@ python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        all of the original's 5,000 iterations, most of an hour
 python -m tests.benchmarks experiments           training runs in many styles, more than an hour, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
+python -m tests.benchmarks shipped               the network that comes along, from the default experiment's
 python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
 
-"original", "reading", "learning" and "accuracy" use the default experiment; what is missing of it is made first.
-Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is scored on
-validation captchas. Keep the machine quiet.
+"original", "reading", "learning", "accuracy", "tries" and "shipped" use the default experiment; what is missing of
+it is made first. Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is
+scored on validation captchas. Keep the machine quiet.
 """
 
 from __future__ import annotations
@@ -19,7 +20,18 @@ import os
 import sys
 
 from helpers.errors import TutorialError
-from tests.benchmarks import accuracy, compute, experiments, frontier, growth, learning, original, pipeline, reading
+from tests.benchmarks import (
+    accuracy,
+    compute,
+    experiments,
+    frontier,
+    growth,
+    learning,
+    original,
+    pipeline,
+    reading,
+    tried,
+)
 
 QUESTIONS = {
     "pipeline": pipeline.main,
@@ -29,6 +41,7 @@ QUESTIONS = {
     "growth": growth.main,
     "learning": learning.main,
     "accuracy": accuracy.main,
+    "tries": tried.main,
 }
 
 
@@ -39,6 +52,7 @@ def main() -> int:
         "plateau": learning.plateau,
         "amounts": learning.amounts,
         "frontier": frontier.main,
+        "shipped": tried.shipped,
     }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
