@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original bench-frontier experiments lint clean help
+.PHONY: run test lab notebooks bench bench-original bench-frontier experiments ship lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -44,6 +44,9 @@ bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by trainin
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments
+
+ship: .venv/.installed  ## make the network that comes along with the notebooks, from the default experiment's
+	@$(BIN)/python -m tests.benchmarks shipped
 
 lint: .venv/.installed  ## repair what ruff can repair
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -35,9 +36,16 @@ MINUTE = 60_000  # milliseconds, as the browser counts
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
+class Lab(NamedTuple):
+    """A running JupyterLab."""
+
+    address: str
+    data: Path
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A JupyterLab on a copy of the notebooks, with a data folder of its own: its address."""
+    """A JupyterLab on a copy of the notebooks, with a data folder of its own: its address, and that folder."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     with socket.socket() as free:
@@ -51,7 +59,7 @@ def lab(tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    yield f"http://localhost:{port}/lab/tree/{{}}?token=test&reset"
+    yield Lab(f"http://localhost:{port}/lab/tree/{{}}?token=test&reset", folder / "data")
     server.terminate()
     server.wait(30)
 
@@ -72,7 +80,7 @@ def open_notebook(page, lab, name, experiment):
     deadline = time.monotonic() + 60
     while True:
         try:
-            page.goto(lab.format(name))
+            page.goto(lab.address.format(name))
             break
         except sync_api.Error:  # the server is not up yet
             assert time.monotonic() < deadline, "JupyterLab does not start"
@@ -154,7 +162,9 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     open_notebook(page, lab, NUMBERED[0], "noisy")
     run_to_the_explorer(page)
     dots = page.locator(".widget-hslider", has=page.get_by_text("dots", exact=True))
+    page.get_by_text("The network of default reads").wait_for()  # the grid was there before it
     before, picture = grid(page), page.locator(".widget-image").screenshot()
+    told = page.get_by_text("The network of default reads").inner_text()
     dots.locator(".noUi-handle").focus()
     started = time.perf_counter()
     page.keyboard.press("ArrowRight")
@@ -169,6 +179,11 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     page.locator(".widget-dropdown select").focus()
     page.keyboard.type("noisy")
     page.get_by_text("dots", exact=True).locator("..").get_by_text("200", exact=True).wait_for()
+    page.wait_for_function("old => !document.body.innerText.includes(old)", arg=told)  # fewer of these are read
+    page.get_by_role("button", name="Try it").click()
+    page.get_by_text("the new one, on the old style: what it forgot").wait_for()
+    (row,) = json.loads((lab.data / "tries.json").read_text())["rows"]
+    assert row["start"] == "default" and row["before"][0] < row["accuracy"][0]
     page.get_by_role("button", name="Use this style").focus()
     page.keyboard.press("Enter")
     page.get_by_text('STYLE = CaptchaStyle.preset("noisy")').first.wait_for()

@@ -88,7 +88,7 @@ def shipped() -> None:
         predictions.append(predicted)
     differ = int((predictions[0] != predictions[1]).any(axis=1).sum())
     question = "What does the network that comes along lose with half of its bits?"
-    measured.save("shipped", question, rows, "python -m tests.benchmarks shipped", texts_that_differ=differ)
+    measured.save("shipped", question, rows, "make ship", texts_that_differ=differ)
 
 
 def tried(style: CaptchaStyle, start: str | None = "default") -> dict[str, Any]:
