@@ -165,6 +165,13 @@ def test_networks_fit_by_alphabet_length_and_size(folder, finished, tmp_path):
         assert fitting_networks(settings, other) == {}
 
 
+def test_a_broken_neighbour_hides_no_network(folder):
+    for name, content in (("a-broken-one", "{"), ("another", '{"style": {"dots": 1}}')):
+        (folder / "quick" / name).mkdir()
+        (folder / "quick" / name / "experiment.json").write_text(content)
+    assert list(fitting_networks(load_settings(), DOTS)) == ["default"]
+
+
 def test_another_network_takes_the_place_of_a_default_that_is_missing(folder, tmp_path, capsys):
     settings = load_settings()
     shutil.move(settings.model_path, tmp_path / "default.keras")

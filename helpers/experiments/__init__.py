@@ -9,7 +9,7 @@ from typing import Any
 
 from helpers import files
 from helpers.data.images import renderings
-from helpers.errors import SettingsError
+from helpers.errors import SettingsError, TutorialError
 from helpers.files.results import RESULTS
 from helpers.settings import CaptchaStyle, Settings, open_experiment
 
@@ -51,7 +51,11 @@ def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple
 
     `default` comes first, and the network that comes along with these notebooks last.
     """
-    there = {each.experiment: (each.model_path, each.style) for each in _networks(settings) if not each.network}
+    there = {
+        each.experiment: (each.model_path, each.style)
+        for each in _networks(settings, TutorialError)
+        if not each.network
+    }
     there = {name: there[name] for name in sorted(there, key=lambda name: (name != "default", name))}
     there[SHIPPED] = RESULTS / "default.keras", CaptchaStyle()
 
@@ -59,9 +63,9 @@ def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple
     return {name: pair for name, pair in there.items() if pair[0].is_file() and asked(pair[1]) == asked(style)}
 
 
-def _networks(settings: Settings) -> Iterator[Settings]:
-    """All networks, tested or not, of the experiments beside this one."""
+def _networks(settings: Settings, skipped: type[Exception] = SettingsError) -> Iterator[Settings]:
+    """All networks, tested or not, of the experiments beside this one; without those that cannot be opened."""
     for path in sorted(settings.folder.parent.glob("*/experiment.json")):
         for name in [None, *sorted(folder.name for folder in path.parent.glob("networks/*"))]:
-            with contextlib.suppress(SettingsError):  # a folder of somebody else's
+            with contextlib.suppress(skipped):  # a folder of somebody else's
                 yield open_experiment(path.parent.name, settings.profile, data_dir=settings.data_dir, network=name)
