@@ -51,12 +51,9 @@ def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple
 
     `default` comes first, and the network that comes along with these notebooks last.
     """
-    there = {
-        each.experiment: (each.model_path, each.style)
-        for each in _networks(settings, TutorialError)
-        if not each.network
-    }
-    there = {name: there[name] for name in sorted(there, key=lambda name: (name != "default", name))}
+    own = [each for each in _networks(settings, TutorialError) if not each.network]
+    own = sorted(own, key=lambda each: each.experiment != "default")
+    there = {each.experiment: (each.model_path, each.style) for each in own}
     there[SHIPPED] = RESULTS / "default.keras", CaptchaStyle()
 
     asked = attrgetter("classes", "positions", "height", "image_width")
