@@ -182,7 +182,7 @@ def test_another_network_takes_the_place_of_a_default_that_is_missing(folder, tm
 
 def test_learning_happens(folder, monkeypatch):
     monkeypatch.setattr(tries, "COUNTS", {**tries.COUNTS, "train_count": 1_500})
-    monkeypatch.setattr(tries, "COLD", 6)
+    assert tries.COLD["epochs"] == 6
     captchas = []
     monkeypatch.setattr(
         tries, "score", lambda model, images, labels: captchas.append(model(images)) or proportion(1, 2)

@@ -34,7 +34,7 @@ from helpers.training.fit import TrainingStopped, compile_model
 from helpers.training.precision import quick_layers
 
 COUNTS = {"train_count": 5_000, "validation_count": 1_000, "test_count": 1, "batch_size": 32}  # none is a test captcha
-WARM, COLD = 1, 4  # epochs, from trained weights and from random ones
+WARM, COLD = {"epochs": 1, "learning_rate": 0.004}, {"epochs": 6}  # from trained weights, and from random ones
 
 
 def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = False) -> Try:
@@ -66,7 +66,7 @@ def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = 
 def _tried(style: CaptchaStyle, start: str | None, path: Path | None = None, old: CaptchaStyle | None = None) -> Try:
     """Draw, train and score, beginning with the network in `path`, which reads the style `old`."""
     began = time.perf_counter()
-    settings = load_settings("try", style=style, epochs=WARM if start else COLD, **COUNTS)
+    settings = load_settings("try", style=style, **COUNTS, **(WARM if start else COLD))
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     known, held_out = (list(renderings(settings, split)) for split in ("train", "validation"))

@@ -96,9 +96,9 @@ def tried(style: CaptchaStyle, start: str | None = "default") -> dict[str, Any]:
     return to_row(tries.try_style(style, start, again=True))
 
 
-def by_themselves(style: CaptchaStyle, epochs: int) -> float:
+def by_themselves(style: CaptchaStyle, recipe: dict[str, Any]) -> float:
     """The seconds that it takes to draw a try's captchas and to train on them, and nothing else."""
-    settings = load_settings("try", style=style, epochs=epochs, **tries.COUNTS)
+    settings = load_settings("try", style=style, **tries.COUNTS, **recipe)
     model = build_alexnet(style)
     started = time.perf_counter()
     captchas = tries.drawn(style, list(renderings(settings, "train")))
