@@ -54,7 +54,7 @@ def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = 
         if (row.style, row.start) == (style, start) and not again:
             print(f"tried before, on {row.date}; pass again=True to try it anew")
             return row
-    print(f"It begins with the network of '{start}'." if start else "No network fits: it begins with random weights.")
+    print(f"It begins with the network of '{start}'." if start else "It begins with random weights.")
     try:
         row = _tried(style, start, *found.get(start, ()))
     except KeyboardInterrupt:
