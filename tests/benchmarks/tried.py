@@ -97,13 +97,12 @@ def tried(style: CaptchaStyle, start: str | None = "default") -> dict[str, Any]:
 
 
 def by_themselves(style: CaptchaStyle, recipe: dict[str, Any]) -> float:
-    """The seconds that it takes to draw all of a try's captchas and to train on its own, and nothing else."""
+    """The seconds that it takes to draw a try's captchas and to train on them, and nothing else."""
     settings = load_settings("try", style=style, **tries.COUNTS, **recipe)
     model = build_alexnet(style)
     started = time.perf_counter()
-    known, held_out = (list(renderings(settings, split)) for split in ("train", "validation"))
-    images, labels = tries.drawn(style, known + held_out * (2 if recipe == tries.WARM else 1))  # the old style's too
-    tries.fit(model, settings, (images[: len(known)], labels[: len(known)]))
+    captchas = tries.drawn(style, list(renderings(settings, "train")))
+    tries.fit(model, settings, captchas)
     return time.perf_counter() - started
 
 
