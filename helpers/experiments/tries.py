@@ -93,7 +93,7 @@ def fit(model: keras.Model, settings: Settings, captchas: tuple[np.ndarray, np.n
     compile_model(model, settings)
     batches = tf.data.Dataset.from_tensor_slices(captchas).shuffle(settings.train_count, seed=settings.seed)
     batches = untuned(batches.batch(settings.batch_size).map(shift_batch).prefetch(PREPARED))
-    with bar_of(settings.epochs * settings.train_count, "training") as bar, quick_layers(model):
+    with bar_of(settings.epochs * len(batches) * settings.batch_size, "training") as bar, quick_layers(model):
         step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(settings.batch_size))
         model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[step])
 
