@@ -52,10 +52,11 @@ def lab(tmp_path_factory):
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     own = {name: str(folder / name) for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    person = {name: value for name, value in os.environ.items() if name != "CAPTCHA_UNATTENDED"}
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--IdentityProvider.token=test",
          "--LabApp.expose_app_in_browser=True", "--allow-root", f"--ServerApp.root_dir={folder / 'notebooks'}"],
-        env={**os.environ, **own, "CAPTCHA_DATA_DIR": str(folder / "data"), "CAPTCHA_PROFILE": "quick"},
+        env={**person, **own, "CAPTCHA_DATA_DIR": str(folder / "data"), "CAPTCHA_PROFILE": "quick"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
