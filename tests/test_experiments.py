@@ -98,8 +98,11 @@ def test_other_layers_and_a_missing_network_are_refused(trained, tiny):
     shorter = keras.Sequential([keras.Input((60, 160, 1)), *tiny(trained.style).layers[1:4]])
     with pytest.raises(StepError, match=r"these captchas need one that"):
         start_from(shorter, trained, str(trained.model_path))
+    with pytest.raises(StepError, match=r"no experiment 'tini' yet\. Did you mean 'tiny'\?"):
+        start_from(tiny(trained.style), trained, "tini")
+    trained.model_path.unlink()
     with pytest.raises(StepError, match="no trained network"):
-        start_from(tiny(trained.style), trained, "missing")
+        start_from(tiny(trained.style), trained, "tiny")
 
 
 def test_the_settings_of_a_listed_experiment_are_its_own(trained):
@@ -113,7 +116,7 @@ def test_a_name_is_looked_up_beside_the_experiment_itself(trained, tiny):
     other = dataclasses.replace(trained, experiment="new")  # its data folder and profile are not the environment's
     started = start_from(tiny(trained.style), other, "tiny")
     assert started.name == "alexnet_from_tiny"
-    with pytest.raises(StepError, match="no trained network"):
+    with pytest.raises(StepError, match="no experiment 'tiny' yet"):
         start_from(tiny(trained.style), dataclasses.replace(other, profile="full"), "tiny")
     third = dataclasses.replace(other, network="mine")  # a further network starts from the other's own
     assert start_from(tiny(trained.style), third, "tiny").name == "alexnet_from_tiny"
