@@ -177,7 +177,7 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("document.querySelector('.widget-readout').innerText !== '40'")
 
-    page.locator(".widget-dropdown select").focus()
+    page.get_by_label("preset").focus()
     page.keyboard.type("noisy")
     page.get_by_text("dots", exact=True).locator("..").get_by_text("200", exact=True).wait_for()
     page.wait_for_function("old => !document.body.innerText.includes(old)", arg=told)  # fewer of these are read
