@@ -395,6 +395,31 @@ def test_marks_that_come_late_are_not_laid_over_a_newer_grid(monkeypatch, tmp_pa
     assert np.array_equal(shown(explorer), np.asarray(expected))
 
 
+def test_a_network_that_is_loaded_late_does_not_read_under_the_name_of_another(monkeypatch, tmp_path):
+    Trained(monkeypatch, tmp_path, default=lambda images: ["0"] * len(images), other=lambda images: grid.samples(
+        CaptchaStyle())[0])  # fmt: skip
+    explorer, glance = Explorer(), explorer_module.glance
+
+    def late(path, changed):
+        monkeypatch.setattr(explorer_module, "glance", glance)
+        explorer.network.value = "other"  # while `default` is being loaded
+        explorer.read()
+        return glance(path, changed)
+
+    monkeypatch.setattr(explorer_module, "glance", late)
+    explorer.read()
+    assert "other reads 16 of these 16" in explorer.told.value
+
+
+def test_a_damaged_choice_is_told_when_a_style_is_used(monkeypatch):
+    monkeypatch.setattr(explorer_module, "keep", lambda style: damaged())
+    explorer = Explorer()
+    explorer.button.click()
+    assert (
+        "It is not kept for the next kernel" in explorer.line.value and "Delete it &amp; go on" in explorer.line.value
+    )
+
+
 def test_a_network_that_cannot_be_loaded_is_told_beside_the_grid(monkeypatch, tmp_path):
     networks = Trained(monkeypatch, tmp_path, default=None)
     assert networks.loaded == []

@@ -6,6 +6,7 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError
 from helpers.experiments import whole
 from helpers.experiments.whole import run_experiment
+from helpers.network.alexnet import build_alexnet
 from helpers.reading import Reader
 from helpers.settings import load, load_settings
 
@@ -53,6 +54,22 @@ def test_it_goes_on_where_it_was_stopped(monkeypatch, step):
         with pytest.raises(KeyboardInterrupt):
             run_experiment("dots", DOTS)
     assert run_experiment("dots")["test_count"] == 50
+
+
+def test_a_tested_network_of_other_layers_stays_and_the_metrics_are_the_new_ones(monkeypatch, tiny):
+    first = run_experiment("dots", DOTS)
+    monkeypatch.setattr(whole, "build_alexnet", lambda style: build_alexnet(style, (4, 8, 8, 8, 16), (16, 16)))
+    second = run_experiment("dots", DOTS)
+    assert second["parameters"] != first["parameters"]
+    monkeypatch.setattr(whole, "build_alexnet", tiny)
+    assert run_experiment("dots") == first
+
+
+def test_a_network_whose_file_is_gone_is_saved_again():
+    run_experiment("dots", DOTS)
+    load_settings("dots").model_path.unlink()
+    assert run_experiment("dots")["test_count"] == 50
+    assert load_settings("dots").model_path.is_file()
 
 
 def test_it_can_begin_with_another_network(monkeypatch):

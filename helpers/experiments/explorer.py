@@ -81,12 +81,14 @@ class Explorer(widgets.VBox):
 
     def read(self) -> None:
         """Load the chosen network, if one fits, and mark each captcha with what it reads."""
-        if path := self._found.get(self.network.value, (None,))[0]:
+        name = self.network.value
+        if path := self._found.get(name, (None,))[0]:
             try:
-                self._read = glance(path, path.stat().st_mtime)
+                read = glance(path, path.stat().st_mtime)
             except (TutorialError, OSError) as reason:
                 self.told.value = html.escape(str(reason))
                 return
+            self._read = read if name == self.network.value else self._read  # another may be chosen meanwhile
         self._mark()
 
     def _read_by(self, name: str | None) -> None:
@@ -100,10 +102,7 @@ class Explorer(widgets.VBox):
         """Mark the captchas that are shown, and tell how many are read right; or what would be shown here."""
         name, (texts, images) = self.network.value, self._samples
         if not name:
-            self.told.value = (
-                "No trained network reads captchas of this alphabet, length and size. "
-                "When one does, each captcha shows what it reads."
-            )
+            self.told.value = "No trained network reads captchas of this alphabet, length and size, to mark them here."
         elif not self._read:
             self.told.value = f"The network of {html.escape(name)} is not loaded yet."
         else:
@@ -144,5 +143,5 @@ class Explorer(widgets.VBox):
         self.line.value = f"<p><code>STYLE = {code}</code></p><p>Now give EXPERIMENT a new name below, and run on.</p>"
         try:
             keep(style=self.style.to_dict())
-        except OSError as reason:
+        except (OSError, TutorialError) as reason:
             self.line.value += f"<p><b>It is not kept for the next kernel:</b> {html.escape(str(reason))}</p>"

@@ -33,7 +33,7 @@ from helpers.training.augmentation import shift_batch
 from helpers.training.fit import TrainingStopped, compile_model
 from helpers.training.precision import quick_layers
 
-COUNTS = {"train_count": 5_000, "validation_count": 1_000, "test_count": 1, "batch_size": 32}  # none is a test captcha
+COUNTS = {"train_count": 5_000, "validation_count": 1_000, "test_count": 1, "batch_size": 32}  # test: not drawn
 WARM, COLD = {"epochs": 1, "learning_rate": 0.004}, {"epochs": 6}  # from trained weights, and from random ones
 
 
@@ -76,8 +76,8 @@ def _tried(style: CaptchaStyle, start: str | None, path: Path | None = None, old
     before = score(model, *validation) if path else None
     fit(model, settings, (images[: len(known)], labels[: len(known)]))
     accuracy = score(model, *validation)
-    held_out = renderings(dataclasses.replace(settings, style=old or style), "validation")
-    forgot = score(model, *drawn(old, list(held_out))) if old else None
+    jobs = old and list(renderings(dataclasses.replace(settings, style=old), "validation"))
+    forgot = score(model, *drawn(old, jobs)) if old else None
     seconds = round(time.perf_counter() - began, 1)
     return Try(style, start, accuracy, before, forgot, seconds, datetime.date.today().isoformat())
 

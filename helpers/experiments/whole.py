@@ -9,6 +9,7 @@ from helpers.experiments.start import start_from as started
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.settings import CaptchaStyle, load_settings, open_experiment
+from helpers.training.checkpoint import place_of
 from helpers.training.evaluation import calibrate, is_saved, score_test
 from helpers.training.fit import compile_model, save_model, train
 
@@ -18,8 +19,7 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Draw, pack, train and test an experiment: what notebooks 2 to 4 do, without their looks. Returns its metrics.
 
-    What is there already is not made again, so a call that was stopped goes on where it was. A tested network
-    comes back with the score that it has.
+    What is there already is not made again, so a call that was stopped goes on where it was.
 
     Args:
         style: of a new experiment; None takes one that is there.
@@ -32,8 +32,9 @@ def run_experiment(
     keras.utils.set_random_seed(settings.seed)
     model = build_alexnet(settings.style)
     model = started(model, settings, start_from) if start_from else model
+    settings = place_of(model, settings)
     training = train(compile_model(model, settings), settings)
-    if not (settings.metrics_path.is_file() and is_saved(model, settings)):
+    if not (settings.metrics_path.is_file() and settings.model_path.is_file() and is_saved(model, settings)):
         save_model(model, settings, calibrate(model, settings))
         score_test(model, settings, training)
     return files.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
