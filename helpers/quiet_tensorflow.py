@@ -85,5 +85,3 @@ finally:
     if collecting:
         gc.enable()
 check_keras(keras.__version__, keras.backend.backend())
-
-__all__ = ["check_keras", "isa_limit", "keras", "quiet_start", "tf", "uses_onednn"]

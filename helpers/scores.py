@@ -98,11 +98,8 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 def confusions(counts: np.ndarray, classes: str) -> list[tuple[str, str, int, int]]:
     """(true, read, how often, of how many) for every confusion in `counts`, as `confusion` gives, commonest first."""
     total = counts.sum(axis=0)
-    found = [
-        (classes[true], classes[read], int(total[true, read]), int(total[true].sum()))
-        for true, read in zip(*np.nonzero(total), strict=True)
-        if true != read
-    ]
+    pairs = [(true, read) for true, read in zip(*np.nonzero(total), strict=True) if true != read]
+    found = [(classes[true], classes[read], int(total[true, read]), int(total[true].sum())) for true, read in pairs]
     return sorted(found, key=lambda pair: -pair[2])
 
 

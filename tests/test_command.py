@@ -284,7 +284,10 @@ def cleaned(settings: Settings, monkeypatch, capsys, answer: str = "y") -> str:
 def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypatch, capsys, tmp_path):
     data = settings.data_dir
     outside = experiment(tmp_path / "outside")
+    (data / "fonts").mkdir(parents=True)
+    (data / "fonts" / "mine.ttf").write_text("a font")
     for made in (experiment(data / "default"), experiment(data / "quick" / "default")):
+        (made / "fonts").mkdir()
         (made / "images" / "link").symlink_to(outside)
         (made.parent / "choice.json").write_text("{}")
         (made.parent / "tries.json").write_text("{}")
@@ -294,16 +297,16 @@ def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypa
     (data / "broken" / "experiment.json").write_text("{")
     (data / "linked").symlink_to(outside)
     said = cleaned(settings, monkeypatch, capsys)
-    assert sorted(path.name for path in data.iterdir()) == ["broken", "linked", "notes.txt", "photographs"]
+    assert sorted(path.name for path in data.iterdir()) == ["broken", "fonts", "linked", "notes.txt", "photographs"]
     assert (outside / "images" / "0.png").exists()
     assert "data/default: 2 files, 2.0 MB" in said or "data/default: 3 files, 2.0 MB" in said
     for kept in ("notes.txt stays: the project did not make it", "linked stays: it is a link"):
         assert f"data/{kept}" in said
-    for kept in ("broken", "photographs"):
+    for kept in ("broken", "fonts", "photographs"):
         assert f"data/{kept} stays: it has no experiment.json that describes an experiment" in said
 
 
-def test_clean_keeps_what_somebody_put_into_an_experiment_or_calls_one(settings, monkeypatch, capsys):
+def test_clean_keeps_an_experiment_with_what_somebody_put_into_it_or_calls_one(settings, monkeypatch, capsys):
     data = settings.data_dir
     (experiment(data / "default") / "notes.txt").write_text("mine")
     experiment(data / "Not A Name")
@@ -311,26 +314,25 @@ def test_clean_keeps_what_somebody_put_into_an_experiment_or_calls_one(settings,
     foreign = experiment(data / "other-tool")
     (foreign / "experiment.json").write_text('{"name": "of another tool"}')
     said = cleaned(settings, monkeypatch, capsys)
-    assert "default/notes.txt stays: the project did not make it" in said
-    assert [path.name for path in (data / "default").iterdir()] == ["notes.txt"]
+    assert "data/default stays: it holds notes.txt: the project did not make it" in said
+    assert (data / "default" / "notes.txt").is_file() and (data / "default" / "experiment.json").is_file()
     for kept in ("Not A Name", "other-tool", "quick/quick"):
         assert f"{kept} stays: it has no experiment.json that describes an experiment" in said
         assert (data / kept).is_dir()
 
 
-def test_clean_knows_the_networks_of_an_experiment(settings, monkeypatch, capsys):
+@pytest.mark.parametrize("foreign", ["networks/mine/notes.txt", "networks/list.txt"])
+def test_clean_knows_the_networks_of_an_experiment(settings, monkeypatch, capsys, foreign):
     data = settings.data_dir
     for name in ("default", "other"):
         (experiment(data / name) / "networks" / "mine" / "checkpoint").mkdir(parents=True)
         (data / name / "networks" / "mine" / "model.keras").write_bytes(b"0" * 1_000_000)
-    (data / "other" / "networks" / "mine" / "notes.txt").write_text("mine")
-    (data / "other" / "networks" / "list.txt").write_text("mine")
+    (data / "other" / foreign).write_text("mine")
     said = cleaned(settings, monkeypatch, capsys)
     assert "data/default: 3 files, 3.0 MB" in said
-    for kept in ("mine/notes.txt", "networks/list.txt"):
-        assert f"{kept} stays: the project did not make it" in said
-    left = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
-    assert left == {"other/networks/mine/notes.txt", "other/networks/list.txt"}
+    assert f"data/other stays: it holds {Path(foreign).name}: the project did not make it" in said
+    assert sorted(path.name for path in data.iterdir()) == ["other"]
+    assert (data / "other" / foreign).is_file() and (data / "other" / "networks" / "mine" / "model.keras").is_file()
 
 
 def test_clean_keeps_a_quick_folder_in_which_something_stays(settings, monkeypatch, capsys):

@@ -1,115 +1,104 @@
-"""The checks of notebook 1 say what is wrong and what to do."""
+"""The checks that stand in notebook 1 say what is wrong and what to do."""
 
+import os
+import platform
+import re
 import sys
 import types
+from pathlib import Path
 
+import nbformat
 import pytest
 
-from helpers import environment
-from helpers.environment import (
-    Check,
-    Checklist,
-    check_fonts,
-    check_machine,
-    check_versions,
-    pinned_versions,
-)
-from helpers.settings import load_settings
+from helpers.settings import CaptchaStyle, load_settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+REQUIREMENTS = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
 
 
-def by_name(checks: Checklist) -> dict[str, Check]:
-    return {check.name: check for check in checks}
+@pytest.fixture(scope="module")
+def notebook():
+    """What the cells of notebook 1 define down to the checks; only their functions, not what they show."""
+    cells = nbformat.read(REPOSITORY / "notebooks" / "01_check_environment.ipynb", as_version=4).cells
+    known = {"load_settings": load_settings, "CaptchaStyle": CaptchaStyle, "gib": 2**30}
+    for cell in (cell for cell in cells if cell.cell_type == "code"):
+        parts = cell.source.split("\n\n\n")
+        for part in parts:
+            if part.startswith(("import ", "from ", "def line", "def installed", "def check_")):
+                exec(part, known)
+    return types.SimpleNamespace(**known, globals=known)
 
 
-def test_pins_are_read_from_the_requirements(tmp_path):
-    path = tmp_path / "requirements.txt"
-    path.write_text("# ==comment\nnumpy==2.4.6\ntqdm==4.70.1   # bars\n-e .\nscikit-learn>=1\nmatplotlib-inline==0.2\n")
-    assert pinned_versions(path) == {"numpy": "2.4.6", "tqdm": "4.70.1", "matplotlib-inline": "0.2"}
-    assert {"tensorflow", "captcha", "pillow", "numpy", "matplotlib"} <= pinned_versions().keys()
-
-
-def test_every_requirement_is_pinned():
-    lines = environment.REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    needed = [line for line in lines if line.strip() and not line.startswith(("#", "-e"))]
-    assert len(needed) == len(pinned_versions())
-
-
-def test_the_pinned_versions_are_installed():
-    checks = check_versions()
-    assert len(checks) == 1 + len(pinned_versions())
-    assert checks[0].name == "python"
-    assert checks[0].found == ".".join(map(str, sys.version_info[:3]))
+def test_every_requirement_is_pinned(notebook):
+    lines = [line for line in REQUIREMENTS.splitlines() if line.strip() and not line.startswith(("#", "-e"))]
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", REQUIREMENTS, flags=re.MULTILINE))
+    assert len(lines) == len(pins)
+    assert {"tensorflow", "captcha", "pillow", "numpy", "matplotlib"} <= pins.keys()
+    lines = notebook.check_versions(pins)
+    assert len(lines) == 1 + len(pins)
     for name in ("captcha", "pillow", "numpy"):  # the golden digest depends on these
-        assert by_name(checks)[name].fine
+        assert f"✅ {name}: {pins[name]}" in lines
 
 
-def test_another_or_no_version_is_told_with_what_to_do():
-    checks = check_versions({"numpy": "1.0", "no-such-package": "2.0"})
-    for name, found in (("numpy", "2."), ("no-such-package", "not installed")):
-        check = by_name(checks)[name]
-        assert not check.fine
-        assert check.found.startswith(found)
-        assert "pip install -r requirements.txt" in check.advice
+def test_another_or_no_version_is_told_with_what_to_do(notebook):
+    python, *lines = notebook.check_versions({"numpy": "1.0", "no-such-package": "2.0"})
+    assert python == f"✅ python: {platform.python_version()}"
+    for line, start in zip(lines, ("❌ numpy: 2.", "❌ no-such-package: not installed."), strict=True):
+        assert line.startswith(start)
+        assert "Run pip install -r requirements.txt" in line
 
 
 @pytest.mark.parametrize(("version", "fine"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)])
-def test_python_itself_is_checked(monkeypatch, version, fine):
+def test_python_itself_is_checked(notebook, monkeypatch, version, fine):
     monkeypatch.setattr(sys, "version_info", (*version, 0))
-    assert check_versions({})[0].fine == fine
+    assert notebook.check_versions({})[0].startswith("✅" if fine else "❌")
 
 
-def test_a_list_is_shown_with_advice_only_where_it_is_needed():
-    checks = Checklist([Check("disk", True, "9 GiB free", "Free some"), Check("<font>", False, "none", "Install & go")])
-    assert repr(checks) == "✅ disk: 9 GiB free\n❌ <font>: none. Install & go"
+def test_advice_is_shown_only_where_it_is_needed(notebook):
+    assert notebook.line("disk", True, "9 GiB free", "Free some") == "✅ disk: 9 GiB free"
+    assert notebook.line("<font>", False, "none", "Install & go") == "❌ <font>: none. Install & go"
 
 
-def test_this_machine_is_looked_at(tmp_path):
+def test_this_machine_is_looked_at(notebook, tmp_path):
     settings = load_settings("machine", data_dir=tmp_path / "data")
-    checks = by_name(check_machine(settings))
-    assert checks.keys() >= {"cores", "memory", "GPU", "bfloat16", "fonts", "data folder", "disk"}
-    assert int(checks["cores"].found) >= 1
-    assert checks["data folder"].fine
-    assert checks["fonts"].fine
+    lines = notebook.check_machine() + notebook.check_disk(settings)
+    names = [line.split(":")[0].split(" ", 1)[1] for line in lines]
+    assert names == ["cores", "memory", "GPU", "oneDNN", "bfloat16", "fonts", "data folder", "disk"]
+    assert f"✅ cores: {os.cpu_count()}" in lines
+    assert "✅ fonts: all found" in lines
     assert list(settings.folder.iterdir()) == []  # its folder is made, and nothing is left in it
 
 
-@pytest.mark.parametrize(("there", "found"), [(True, "multiplied by the processor"), (False, "float32")])
-def test_whether_training_multiplies_16_bit_numbers_is_told(tmp_path, monkeypatch, there, found):
-    monkeypatch.setattr(environment, "has_bfloat16", lambda: there)
-    check = by_name(check_machine(load_settings("machine", data_dir=tmp_path)))["bfloat16"]
-    assert check.fine
-    assert found in check.found
+@pytest.mark.parametrize(
+    ("asked", "answer", "told"),
+    [
+        ("has_bfloat16", True, "✅ bfloat16: multiplied by the processor"),
+        ("has_bfloat16", False, "✅ bfloat16: no: training uses float32"),
+        ("uses_onednn", True, "✅ oneDNN: on"),
+        ("uses_onednn", False, "❌ oneDNN: off. Unset TF_ENABLE_ONEDNN_OPTS"),
+    ],
+)
+def test_what_the_processor_does_is_told(notebook, monkeypatch, asked, answer, told):
+    monkeypatch.setitem(notebook.globals, asked, lambda: answer)
+    assert any(line.startswith(told) for line in notebook.check_machine())
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_told(notebook, tmp_path):
     (tmp_path / "data").write_text("a file stands in the way")
-    checks = check_machine(load_settings("machine", data_dir=tmp_path / "data"))
-    check = by_name(checks)["data folder"]
-    assert not check.fine
-    assert "cannot be written" in check.found
-    assert "CAPTCHA_DATA_DIR" in check.advice
+    (line,) = notebook.check_disk(load_settings("machine", data_dir=tmp_path / "data"))
+    assert line.startswith("❌ data folder: cannot be written")
+    assert "CAPTCHA_DATA_DIR" in line
 
 
-def test_a_full_disk_and_little_memory_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=2**30))
+def test_a_full_disk_and_little_memory_are_told(notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr(notebook.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=2**30))
     settings = load_settings("machine", data_dir=tmp_path, train_count=10**12)
-    checks = by_name(check_machine(settings))
-    assert not checks["memory"].fine
-    assert not checks["disk"].fine
-    assert "GiB" in checks["disk"].advice
-    assert checks["memory"].found == "1 GiB"
+    assert any(line.startswith("❌ memory: 1 GiB. ") for line in notebook.check_machine())
+    assert re.match(r"❌ disk: \d+ GiB free, [\d.]+ GiB needed. Free some", notebook.check_disk(settings)[-1])
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_it_is_told_whether_onednn_computes(tmp_path, monkeypatch, on):
-    monkeypatch.setattr(environment, "uses_onednn", lambda: on)
-    check = by_name(check_machine(load_settings("machine", data_dir=tmp_path)))["oneDNN"]
-    assert (check.fine, check.found) == (on, "on" if on else "off")
-
-
-def test_missing_fonts_are_named(monkeypatch):
-    assert check_fonts().fine
-    monkeypatch.setattr(environment, "FOLDERS", environment.FOLDERS[1:])
-    check = check_fonts()
-    assert not check.fine
-    assert "Missing: DroidSansMono." in check.advice
+def test_missing_fonts_are_named(notebook, monkeypatch):
+    monkeypatch.setitem(notebook.globals, "known_fonts", lambda: ["DejaVuSans"])
+    (line,) = [line for line in notebook.check_machine() if "fonts" in line]
+    assert line.startswith("❌ fonts: DejaVuSans-Bold, ") and "DroidSansMono" in line
+    assert "pip install -r requirements.txt" in line

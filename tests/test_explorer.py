@@ -1,9 +1,11 @@
 """The explorer of notebook 2, driven as its sliders would."""
 
 import dataclasses
+import datetime
 import io
 import itertools
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +15,18 @@ from PIL import Image
 from test_styles import styles
 
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import StepError, StyleError
-from helpers.experiments import choice, grid
+from helpers.experiments import choice, grid, tries
 from helpers.experiments import explorer as explorer_module
 from helpers.experiments.explorer import OWN, Explorer
 from helpers.experiments.grid import GAP, LINE, preview
 from helpers.experiments.knobs import SLIDERS
+from helpers.experiments.scoreboard import Try, keep_try
 from helpers.network.saved import load_network
+from helpers.scores import proportion
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +35,7 @@ def kept(monkeypatch):
     styles = []
     monkeypatch.setattr(explorer_module, "fitting_networks", lambda settings, style: {})
     monkeypatch.setattr(Explorer, "last_used", None)
-    monkeypatch.setattr(explorer_module, "keep", lambda style: styles.append(CaptchaStyle.from_dict(style)))
+    monkeypatch.setattr(explorer_module, "keep", styles.append)
     monkeypatch.setattr(explorer_module, "chosen_style", lambda: styles[-1] if styles else CaptchaStyle())
     return styles
 
@@ -206,7 +211,11 @@ def turned(name, knob, data):
     if name == "alphabet":
         return data.draw(st.sampled_from(["01", "ABC", "xyz789"]))
     if name == "fonts":
-        return tuple(data.draw(st.lists(st.sampled_from(knob.options), min_size=1, max_size=3, unique=True)))
+        return tuple(
+            data.draw(
+                st.lists(st.sampled_from([font for _, font in knob.options]), min_size=1, max_size=3, unique=True)
+            )
+        )
     steps = st.integers(0, round((knob.max - knob.min) / SLIDERS[name][3]))
     values = steps.map(lambda step: min(knob.max, knob.min + step * SLIDERS[name][3]))
     return data.draw(st.tuples(values, values).map(sorted).map(tuple) if isinstance(knob.value, tuple) else values)
@@ -409,6 +418,63 @@ def test_a_network_that_is_loaded_late_does_not_read_under_the_name_of_another(m
     monkeypatch.setattr(explorer_module, "glance", late)
     explorer.read()
     assert "other reads 16 of these 16" in explorer.told.value
+
+
+def dropped(name, content):
+    """What the button for a font gets from the browser."""
+    date = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return {"name": name, "type": "", "size": len(content), "last_modified": date, "content": memoryview(content)}
+
+
+def test_a_font_of_ones_own_is_shown_letter_by_letter_and_drawn_with(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    explorer, content = Explorer(), find_font("DejaVuSerif").read_bytes()
+    before = shown(explorer)
+    assert explorer.letters.layout.display == "none"
+    explorer.upload.value = (dropped("Mine.ttf", content),)
+    (font,) = explorer.drawn.fonts
+    assert font.startswith(str(tmp_path / "fonts" / "Mine-")) and font.endswith(".ttf")
+    assert ("DejaVuSerif", "DejaVuSerif") in explorer.knobs["fonts"].options
+    assert explorer.knobs["fonts"].value == (font,)
+    assert (shown(explorer) != before).any()
+    assert np.array_equal(shown(explorer), np.asarray(preview(CaptchaStyle(fonts="DejaVuSerif"))))
+    letters = np.asarray(Image.open(io.BytesIO(explorer.letters.value)))
+    assert explorer.letters.layout.display is None and letters.min() < 100
+    assert np.array_equal(letters, np.asarray(grid.specimen("DejaVuSerif", "0123456789")))
+    assert explorer.upload.value == ()  # the same file can be chosen again
+    assert (Path(font).stem, font) in Explorer().knobs["fonts"].options  # another explorer offers it too
+
+
+@pytest.mark.parametrize("name", ["notes.ttf", "notes.txt", ""])
+def test_a_file_that_is_no_font_is_refused_in_place(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    explorer = Explorer()
+    before = shown(explorer)
+    explorer.upload.value = (dropped(name, b"no font"),)
+    assert "This font is not used" in explorer.refusal.value and name in explorer.refusal.value
+    assert explorer.drawn == CaptchaStyle() and np.array_equal(shown(explorer), before)
+    assert list(tmp_path.rglob("*.t*")) == []
+
+
+def test_trying_shows_three_lines_and_the_scoreboard_which_a_new_kernel_shows_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    row = Try(CaptchaStyle(noise_dots=200), "default", *[proportion(9, 10)] * 3, 1.0, "2026-11-26")
+    monkeypatch.setattr(tries, "try_style", lambda style: keep_try(row) or row)
+    explorer = Explorer()
+    assert explorer.tries.board.value == b""
+    explorer.tries.button.click()
+    board = bytes(explorer.tries.board.value)
+    assert board.startswith(b"\x89PNG")
+    assert bytes(Explorer().tries.board.value) == board
+
+
+def test_a_damaged_scoreboard_does_not_hide_the_explorer(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    (tmp_path / "tries.json").write_text("{")
+    explorer = Explorer()
+    (output,) = explorer.tries.said.outputs
+    assert "tries.json" in output["text"] and "Rename it" in output["text"]
+    assert explorer.drawn == CaptchaStyle()
 
 
 def test_a_damaged_choice_is_told_when_a_style_is_used(monkeypatch):

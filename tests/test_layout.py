@@ -36,7 +36,6 @@ ROOMS = {  # room: the rooms that it may import from
         *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
         *("data", "network", "training", "reading", "scores", "plots"),
     },
-    "environment": {"captchas", "settings", "quiet_tensorflow", "training"},
     "__main__": {"errors", "files", "settings", "scores", "experiments"},
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox
 
 from helpers import plots
+from helpers.scores import proportion
 
 CLASSES = "0123456789"
 IMAGE = np.tile(np.arange(160, dtype=np.uint8), (60, 1))
@@ -40,7 +42,6 @@ CASES = {
     "show_image": lambda **k: plots.show_image(IMAGE, "5020", **k),
     "gallery": lambda: plots.gallery([IMAGE] * 7, [f"text {i}" for i in range(7)], heading="some", colors=["red"] * 7),
     "strips": lambda: plots.strips(KNOBS, "knobs"),
-    "mosaic": lambda **k: plots.mosaic(np.arange(5 * 12.0).reshape(5, 3, 4), 3, "five", **k),
     "byte_map": lambda **k: plots.byte_map(BYTES, PARTS, **k),
     "network": lambda **k: plots.network(LAYERS, **k),
     "horizontal_bars": lambda **k: plots.horizontal_bars({"PNG": 3.0, "raw": 4.0}, "kB", "Size", unit=" kB", **k),
@@ -57,7 +58,6 @@ NOTHING = {
     "show_image": lambda **k: plots.show_image(np.zeros((0, 0)), **k),
     "gallery": lambda: plots.gallery([]),
     "strips": lambda: plots.strips({}),
-    "mosaic": lambda **k: plots.mosaic(np.zeros((0, 3, 4)), 3, **k),
     "byte_map": lambda **k: plots.byte_map(b"", [], **k),
     "network": lambda **k: plots.network([], **k),
     "horizontal_bars": lambda **k: plots.horizontal_bars({}, "kB", "Size", **k),
@@ -70,7 +70,7 @@ NOTHING = {
     "probability_bars": lambda: plots.probability_bars(IMAGE, np.zeros((0, 10)), CLASSES),
     "draw_progress": lambda: plots.draw_progress([], 400, 256, 10),
 }
-FUNCTIONS = {name: getattr(plots, name) for name in plots.__all__ if inspect.isfunction(getattr(plots, name))}
+FUNCTIONS = {name: each for name, each in vars(plots).items() if inspect.isfunction(each) and name != "as_png"}
 ONE_CHART = sorted(name for name, function in FUNCTIONS.items() if "ax" in inspect.signature(function).parameters)
 
 
@@ -114,8 +114,8 @@ def test_every_drawing_has_a_case():
         for name, value in vars(plots).items()
         if inspect.isfunction(value) and value.__module__.startswith(plots.__name__) and not name.startswith("_")
     }
-    assert functions == set(FUNCTIONS)
-    assert functions - {"live_display"} == set(CASES) == set(NOTHING)
+    assert functions - {"as_png"} == set(FUNCTIONS)
+    assert functions - {"as_png", "live_display"} == set(CASES) == set(NOTHING)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -196,15 +196,6 @@ def test_strips_have_a_row_for_each_name():
     assert texts(figure).count("none to show") == 1
     with pytest.raises(ValueError, match="argument"):
         plots.strips({"height": (["45", "60"], [IMAGE])})  # a title without a picture
-
-
-def test_a_mosaic_has_its_tiles_in_rows():
-    shown = CASES["mosaic"]().images[0].get_array()
-    assert shown.shape == (2 * 5, 3 * 6)
-    tile = 255 * np.arange(12).reshape(3, 4) / 11
-    assert np.allclose(shown[1:4, 1:5], tile)
-    assert np.allclose(shown[6:9, 7:11], tile)
-    assert (shown[5:, 12:] == 255).all()  # the sixth is missing
 
 
 # panels
@@ -294,6 +285,36 @@ def test_shares_carry_counts_and_intervals():
     assert list(ax.lines[0].get_xdata()) == [68, 91.3]
 
 
+def test_a_figure_becomes_a_file_and_is_closed():
+    ax = CASES["shares"]()
+    assert plots.as_png(ax.figure).startswith(b"\x89PNG")
+    assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_mistakes_are_dots_on_a_logarithmic_axis_that_shows_none_at_its_end():
+    scores = {"few": proportion(996, 1_000), "none": proportion(50, 50), "all": proportion(0, 40)}
+    ax = plots.shares(scores, "misread [%]", "Mistakes", mistakes=True)
+    assert ax.get_xscale() == "log" and not ax.patches
+    least, most = ax.get_xlim()
+    dots, intervals = ([line for line in ax.lines if (line.get_marker() == "o") == dot] for dot in (True, False))
+    assert [dot.get_xdata()[0] for dot in dots] == pytest.approx([0.4, least, 100])
+    for interval, score in zip(intervals, scores.values(), strict=True):
+        ends = [100 * (1 - score.high), 100 * (1 - score.low)]
+        assert list(interval.get_xdata()) == pytest.approx(np.clip(ends, least, most))
+    assert 0 < least < 100 * (1 - scores["few"].high)
+    assert "99.6 %, 996 of 1,000" in texts(ax)
+
+
+def test_pictures_stand_beside_their_shares():
+    pictures = [np.zeros((60, 160, 3), np.uint8), np.full((60, 200), 255, np.uint8)]
+    ax = plots.shares({"a": (1, 2, 0.5, 0.1, 0.9), "b": (2, 2, 1.0, 0.3, 1.0)}, "read [%]", "Two", pictures=pictures)
+    boxes = [artist for artist in ax.artists if isinstance(artist, AnnotationBbox)]
+    assert [box.xy[1] for box in boxes] == [0, 1]
+    ax.figure.canvas.draw()
+    for label, box in zip(ax.get_yticklabels(), boxes, strict=True):  # no name under its picture
+        assert label.get_window_extent().x1 <= box.get_window_extent().x0 + 1
+
+
 @pytest.mark.parametrize(
     ("right", "count", "written"),
     [
@@ -358,14 +379,6 @@ def test_any_number_of_curves_is_drawn_and_told_apart(count, length, ordered):
     assert all(name in texts(ax) for name in lines)
 
 
-@pytest.mark.parametrize("count", [8, 25])
-def test_points_without_lines_are_told_apart_too(count):
-    ax = plots.curves({f"points {i}": ([1, 2], [i, i]) for i in range(count)}, *LABELS, joined=False)
-    lines = drawn(ax).values()
-    assert {line.get_linestyle() for line in lines} == {"None"}
-    assert len({(line.get_color(), line.get_marker()) for line in lines}) == count
-
-
 def test_a_curve_without_points_is_named_beside_the_others():
     ax = plots.curves({"none": ([], []), "no columns": [], **LINE}, *LABELS)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["none", "no columns", "one"]
@@ -385,15 +398,6 @@ def test_curves_carry_their_intervals():
     (bars,) = ax.containers[0].lines[2]
     assert [[y for _, y in segment] for segment in bars.get_segments()] == [[0, 66], [30, 95]]
     assert len(ax.containers[0].lines[1]) == 2  # caps, so that a narrow interval is seen
-
-
-def test_held_out_curves_are_dashed_in_the_colour_of_their_thing():
-    lines = {f"{thing}, {split}": ([1, 2], [3, 4]) for split in ("training", "validation") for thing in "ab"}
-    dashed = ["a, validation", "b, validation"]
-    ax = plots.curves(lines, *LABELS, colors=[plots.DIGITS, plots.CAPTCHAS] * 2, dashed=dashed)
-    styles = [(to_hex(line.get_color()), line.get_linestyle()) for line in drawn(ax).values()]
-    blue, vermilion = plots.DIGITS.lower(), plots.CAPTCHAS.lower()
-    assert styles == [(blue, "-"), (vermilion, "-"), (blue, "--"), (vermilion, "--")]
 
 
 def test_references_are_dotted_levels_and_curves():

@@ -9,10 +9,13 @@ import pytest
 
 from helpers import experiments
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font
 from helpers.captchas.styles import CaptchaStyle
+from helpers.data import cores
 from helpers.data.images import renderings
 from helpers.errors import SettingsError, StepError
 from helpers.experiments import SHIPPED, fitting_networks, scoreboard, tries
+from helpers.experiments.board import draw_scoreboard, in_words
 from helpers.experiments.scoreboard import Try, keep_try, list_tries
 from helpers.experiments.tries import try_style
 from helpers.reading import Reader
@@ -86,16 +89,68 @@ def test_a_cold_try_has_nothing_to_compare_with(folder, capsys, style):
 
 def test_a_style_is_not_tried_twice_unless_asked(folder, monkeypatch, capsys):
     keep_try(ROW)
-    monkeypatch.setattr(tries, "_tried", lambda *_: dataclasses.replace(ROW, accuracy=proportion(91, 100)))
+    monkeypatch.setattr(tries, "_tried", lambda *_: [proportion(91, 100), ROW.before, ROW.forgot])
     assert try_style(DOTS) == ROW
     assert "tried before, on 2026-11-26; pass again=True" in capsys.readouterr().out
     other = CaptchaStyle(noise_dots=100)
     keep_try(dataclasses.replace(ROW, style=other))
     assert try_style(DOTS, again=True).accuracy.right == 91
     assert [(row.style, row.accuracy.right) for row in list_tries()] == [(other, 90), (DOTS, 91)]
-    monkeypatch.setattr(tries, "_tried", lambda style, start, *_: dataclasses.replace(ROW, start=start))
     assert try_style(DOTS, start=None).start is None  # from other weights it is another try
     assert len(list_tries()) == 3
+
+
+def test_a_network_that_was_trained_anew_is_another_try(folder, monkeypatch, capsys):
+    monkeypatch.setattr(tries, "_tried", lambda *_: [proportion(91, 100), ROW.before, ROW.forgot])
+    first = try_style(DOTS)
+    assert try_style(DOTS) == first and "tried before" in capsys.readouterr().out
+    with (folder / "quick" / "default" / "model.keras").open("ab") as file:
+        file.write(b" ")
+    second = try_style(DOTS)
+    assert second.network != first.network and "tried before" not in capsys.readouterr().out
+    assert list_tries() == [second]  # in the place of the first
+
+
+@pytest.mark.parametrize("start", ["default", None])
+def test_one_bar_counts_all_the_work_and_names_it(folder, monkeypatch, start):
+    bars, names = [], []
+
+    def bar_of(*arguments, **more):
+        bars.append(cores.bar_of(*arguments, **more))
+        monkeypatch.setattr(bars[0], "set_description", names.append)
+        return bars[0]
+
+    monkeypatch.setattr(tries, "bar_of", bar_of)
+    try_style(DOTS, start)
+    (bar,) = bars
+    assert bar.n == bar.total
+    cold = ["drawing", "training", "reading"]
+    assert names == (["drawing", "drawing", "reading", *cold[1:], "reading"] if start else cold)
+
+
+def test_a_font_of_ones_own_can_be_tried_and_its_row_comes_back(folder, tmp_path, monkeypatch):
+    path = shutil.copyfile(find_font("DejaVuSerif"), tmp_path / "Mine.ttf")
+    tried = try_style(style := CaptchaStyle(fonts=str(path)))
+    assert tried.style == style
+    (row,) = list_tries()
+    assert row.style.to_dict() == style.to_dict() and row.style.fonts[0].startswith("Mine-")
+    monkeypatch.setattr(tries, "_tried", lambda *_: pytest.fail("tried again"))
+    assert try_style(style).accuracy == tried.accuracy
+
+
+def test_the_scoreboard_shows_each_try_in_words_also_without_its_font():
+    gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="gone.ttf", check_fonts=False), start=None)
+    many = dataclasses.replace(ROW, style=CaptchaStyle(length=(3, 5), rotation=(-60, 60)), start="mine")
+    plain = dataclasses.replace(ROW, style=CaptchaStyle())
+    assert [in_words(row) for row in (ROW, gone, many, plain)] == [
+        "noise dots: 200", "fonts: gone.ttf; from random weights",
+        "length: 3 to 5; rotation: -60 to 60; from mine", "the default style",
+    ]  # fmt: skip
+    ax = draw_scoreboard([ROW, gone, many], [plain])
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[0] == "noise dots: 200, 12 s" and names[-1] == "the default style (came along), 12 s"
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"] == pytest.approx([10] * 4)
+    assert len(ax.artists) == 4
 
 
 def test_a_try_can_be_interrupted_and_leaves_nothing(folder, monkeypatch):
@@ -133,7 +188,7 @@ def test_a_file_that_cannot_be_used_is_told_at_once_and_nothing_is_lost(folder, 
 
 def test_a_row_comes_back_as_it_was_kept(folder):
     cold = dataclasses.replace(ROW, start=None, before=None, forgot=None, style=CaptchaStyle(length=(3, 5)))
-    gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="/gone.ttf", check_fonts=False))
+    gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="gone.ttf", check_fonts=False), network="a1b2")
     for row in (ROW, cold, gone):
         keep_try(row)
     assert list_tries() == [ROW, cold, gone]
@@ -185,7 +240,7 @@ def test_learning_happens(folder, monkeypatch):
     assert tries.COLD["epochs"] == 6
     captchas = []
     monkeypatch.setattr(
-        tries, "score", lambda model, images, labels: captchas.append(model(images)) or proportion(1, 2)
+        tries, "score", lambda read, pairs, bar: captchas.append(read(pairs[0]).numpy()) or proportion(1, 2)
     )
     try_style(CaptchaStyle.preset("clean"), start=None)
     (logits,) = captchas

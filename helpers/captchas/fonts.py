@@ -1,6 +1,8 @@
 """Which fonts there are, and which characters they can draw."""
 
 import functools
+import shutil
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import font_hanken_grotesk
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
+from helpers import files
 from helpers.errors import StyleError
 
 FOLDERS = (  # these packages are on every machine that runs the notebooks
@@ -16,6 +19,7 @@ FOLDERS = (  # these packages are on every machine that runs the notebooks
     Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf",  # importing it takes long
     Path(font_hanken_grotesk.__file__).parent / "files",
 )
+FONT_FILES = (".ttf", ".otf", ".ttc")  # a font that ends so is a file of one's own, named by its path
 FAMILIES = ("DejaVu", "DroidSans", "HankenGrotesk", "STIXGeneral")  # with digits and letters
 
 
@@ -24,12 +28,38 @@ def find_font(name: str) -> Path:
 
     Names are those in `captcha` (DroidSansMono), matplotlib (DejaVu, STIX) and `font-hanken-grotesk`.
     """
-    files = [folder / f"{name}{suffix}" for folder in FOLDERS for suffix in (".ttf", ".otf")]
-    for file in (*files, Path(name).expanduser()):
+    there = [folder / f"{name}{suffix}" for folder in FOLDERS for suffix in (".ttf", ".otf")]
+    own = Path(name).expanduser()
+    for file in (*there, *[own] * (own.suffix.lower() in FONT_FILES)):
         if file.is_file():
             return file
     known = ", ".join(known_fonts())
     raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: {known}")
+
+
+def kept_name(font: str) -> str:
+    """How a font is named in files of ours: a file of one's own by its name and a digest of its bytes."""
+    path = Path(font).expanduser()
+    if path.suffix.lower() not in FONT_FILES or path.parent in FOLDERS:
+        return path.stem if path.parent in FOLDERS else font
+    mark = f"-{files.file_digest(path)[:8]}" if path.is_file() else ""
+    return path.name if path.stem.endswith(mark) else f"{path.stem}{mark}{path.suffix}"
+
+
+def keep_font(font: str, folder: Path) -> str:
+    """The font; if it is a file of one's own, copied into `folder`, under the name by which files of ours know it."""
+    own, path = Path(font).expanduser(), folder / kept_name(font)
+    if path.suffix.lower() not in FONT_FILES or not own.is_file():
+        return font
+    with files.written_whole(path) as temporary:
+        shutil.copyfile(own, temporary)
+    return str(path)
+
+
+def kept_fonts(fonts: Iterable[str], folder: Path) -> tuple[str, ...]:
+    """Fonts named in a file of ours, those that `keep_font` copied into `folder` by their paths there."""
+    there = {font: folder / font for font in fonts if (folder / font).is_file()}
+    return tuple(str(there[font]) if font in there and kept_name(str(there[font])) == font else font for font in fonts)
 
 
 def known_fonts() -> list[str]:
@@ -48,5 +78,7 @@ def missing_characters(font: str, alphabet: str) -> str:
             glyphs = tables.getBestCmap() or {}
         known = [c for c in alphabet if glyphs.get(ord(c), ".notdef") != ".notdef" and face.getmask(c).getbbox()]
     except Exception as reason:  # on damaged files both packages raise errors of many kinds
-        raise StyleError(f"fonts: '{font}' cannot be read as a font ({reason!r}). Give a .ttf or .otf file.") from None
+        raise StyleError(
+            f"fonts: '{path.name}' cannot be read as a font ({reason}). Give a .ttf or .otf file."
+        ) from None
     return "".join(c for c in alphabet if c not in known)

@@ -17,6 +17,8 @@ from captcha.image import ImageCaptcha
 from PIL import Image, ImageChops, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
+from helpers.captchas.fonts import kept_name
+
 Color = tuple[int, ...]
 
 
@@ -50,7 +52,7 @@ def _shape(font: FreeTypeFont, character: str) -> tuple[str, tuple[int, int], tu
     ink = Image.new("L", (right - left, bottom - top))
     ImageDraw.Draw(ink).text((-left, -top), character, 255, font)
     box = ink.getbbox() or (0, 0, 0, 0)
-    return Path(font.path).stem, (right + 1, bottom + 1), (left + box[0], top + box[1]), ink.crop(box)
+    return Path(kept_name(font.path)).stem, (right + 1, bottom + 1), (left + box[0], top + box[1]), ink.crop(box)
 
 
 class NotingCaptcha(ImageCaptcha):

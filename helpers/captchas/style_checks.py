@@ -1,6 +1,7 @@
 """What each field of a `CaptchaStyle` may be, and the sentence that says what is wrong with it."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from helpers.captchas.fonts import missing_characters
@@ -23,7 +24,9 @@ def check_fields(style: Any, check_fonts: bool) -> None:
     _check_colors(style.text_color, style.background_color)
     for font in style.fonts if check_fonts else ():
         if missing := missing_characters(font, style.alphabet):
-            raise StyleError(f"fonts: '{font}' has no picture for {' '.join(missing)}. Use another font or alphabet.")
+            raise StyleError(
+                f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}. Use another font or alphabet."
+            )
 
 
 def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, ...]) -> None:

@@ -5,8 +5,10 @@ A style checks itself when it is made, so that a typing error costs a sentence, 
 
 import dataclasses
 from dataclasses import InitVar, dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from helpers.captchas.fonts import kept_fonts, kept_name
 from helpers.captchas.style_checks import NOTHING, check_fields, within
 from helpers.errors import StyleError
 
@@ -94,8 +96,9 @@ class CaptchaStyle:
         return "".join(self.classes[int(label)] for label in labels).replace(NOTHING, "")
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        """All fields as JSON values; a font that is a file of one's own by its name, without its folder."""
+        fields = {**dataclasses.asdict(self), "fonts": tuple(map(kept_name, self.fonts))}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in fields.items()}
 
     def to_python(self) -> str:
         """The expression that makes this style: a preset's name, or what differs from the default."""
@@ -106,11 +109,13 @@ class CaptchaStyle:
         return f"CaptchaStyle({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any], check_fonts: bool = True) -> Self:
-        """The style whose `to_dict` gave `fields`."""
+    def from_dict(cls, fields: dict[str, Any], check_fonts: bool = True, own_fonts: Path | None = None) -> Self:
+        """The style whose `to_dict` gave `fields`; fonts of one's own lie in the folder `own_fonts`."""
         if unknown := sorted(set(fields) - {field.name for field in dataclasses.fields(cls)}):
             raise StyleError(f"A captcha style has no field {', '.join(unknown)}.")
-        return cls(**fields, check_fonts=check_fonts)
+        style = cls(**fields, check_fonts=False)
+        fonts = kept_fonts(style.fonts, own_fonts) if own_fonts else style.fonts
+        return dataclasses.replace(style, fonts=fonts, check_fonts=check_fonts)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:

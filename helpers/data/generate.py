@@ -3,6 +3,7 @@
 The pictures do not depend on how many processes draw them, or on where the work was interrupted.
 """
 
+import dataclasses
 import os
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from helpers import files
 from helpers.captchas.drawing import draw_captcha, save_captcha
+from helpers.captchas.fonts import keep_font
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.cores import on_all_cores
@@ -27,7 +29,7 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
     with too few texts, an experiment of this name with other settings, and one that holds foreign files.
     """
     check_texts(settings.style)
-    CaptchaStyle.from_dict(settings.style.to_dict())  # refused if its fonts are missing
+    dataclasses.replace(settings.style, check_fonts=True)  # refused if its fonts are missing
     with files.only_writer(settings.folder):
         _begin(settings)
         if not settings.manifest_path.exists():
@@ -58,6 +60,8 @@ def _begin(settings: Settings) -> None:
             "Choose a new EXPERIMENT name, or delete that folder."
         )
     else:
+        for font in settings.style.fonts:
+            keep_font(font, settings.own_fonts)
         files.write_json(path, settings.describe())
 
 

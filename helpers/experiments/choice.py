@@ -1,16 +1,16 @@
-"""Which experiment a person works on, and which style: notebook 2 chooses, and notebooks 3 to 5 follow.
+"""Which experiment and style a person chose, for each profile, in notebook 2; where no person sits, `default`."""
 
-Both are kept in the data folder, for each profile. Where no person sits, the experiment is always `default`.
-"""
-
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from helpers import files
+from helpers.captchas.fonts import FONT_FILES, keep_font
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.generate import check_same
+from helpers.errors import StyleError
 from helpers.settings import Settings, load_settings, open_experiment, person_sits
-from helpers.settings.load import read_style
+from helpers.settings.load import NOTEBOOK, read_style
 
 
 def choose(experiment: str, style: CaptchaStyle, **changes: Any) -> Settings:
@@ -33,7 +33,22 @@ def chosen(**changes: Any) -> Settings:
 
 def chosen_style() -> CaptchaStyle:
     """The style that a person chose last; the default where none was."""
-    return read_style(_path())[0] if "style" in _kept() else CaptchaStyle()
+    return read_style(_path(), own_fonts())[0] if "style" in _kept() else CaptchaStyle()
+
+
+def own_fonts() -> Path:
+    """The folder of the fonts that a person brought along, for all experiments."""
+    return load_settings().data_dir / "fonts"
+
+
+def bring_font(name: str, content: bytes, alphabet: str) -> str:
+    """Keep a font of one's own in that folder, if it can draw the alphabet; its path, as styles take it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if (path := Path(folder) / Path(name).name).suffix.lower() not in FONT_FILES:
+            raise StyleError(f"fonts: '{name}' is no .ttf or .otf file.")
+        path.write_bytes(content)
+        CaptchaStyle(alphabet=alphabet, fonts=str(path))  # refused if it is no font, or without a character
+        return keep_font(str(path), own_fonts())
 
 
 def _path() -> Path:
@@ -41,11 +56,12 @@ def _path() -> Path:
 
 
 def _kept() -> dict[str, Any]:
-    made_by = "notebook 02_generate_captchas"
-    return files.read_json(_path(), made_by) if person_sits() and _path().is_file() else {}
+    return files.read_json(_path(), NOTEBOOK) if person_sits() and _path().is_file() else {}
 
 
-def keep(**what: Any) -> None:
-    """Remember what a person chose: the name of an experiment, or a style as `to_dict` gives it."""
+def keep(style: CaptchaStyle | None = None, **what: Any) -> None:
+    """Remember what a person chose: a style, or an `experiment` and its `profile`."""
     if person_sits():
-        files.write_json(_path(), {**_kept(), **what})
+        for font in style.fonts if style else ():
+            keep_font(font, own_fonts())
+        files.write_json(_path(), {**_kept(), **what, **({"style": style.to_dict()} if style else {})})

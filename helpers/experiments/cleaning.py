@@ -1,4 +1,4 @@
-"""Delete the experiments in a data folder, and nothing else."""
+"""Delete the experiments in a data folder, and nothing else; one that holds what is not ours stays whole."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from helpers.settings import Settings, check_experiment_name
 KEPT = ("choice.json", "tries.json", ".lock")  # what the project keeps beside the experiments
 FOREIGN = "the project did not make it"
 PARTS = re.compile(  # of an experiment
-    r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|model\.keras|history\.csv|"
+    r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|fonts|model\.keras|history\.csv|"
     r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"
 )
 
@@ -24,36 +24,24 @@ def sort_out(folder: Path) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for path in sorted(folder.iterdir()):
         try:
-            found |= _sorted_out(path)
+            if path.name == "quick" != folder.name and path.is_dir() and not path.is_symlink():
+                found |= sort_out(path)
+            else:
+                found[path] = _why_it_stays(path)
         except OSError as reason:
             found[path] = f"it cannot be read ({reason.strerror})"
     return found
 
 
-def _sorted_out(path: Path) -> dict[Path, str]:
-    """Of an experiment its parts, and what somebody put beside them; of all else why it stays."""
-    if path.is_symlink():
-        return {path: "it is a link"}
-    if not path.is_dir():
-        return {path: "" if path.name in KEPT else FOREIGN}
-    if path.name == "quick" != path.parent.name:
-        return sort_out(path)
+def _why_it_stays(path: Path) -> str:
+    if path.is_symlink() or not path.is_dir():
+        return "it is a link" if path.is_symlink() else "" if path.name in KEPT else FOREIGN
     with contextlib.suppress(TutorialError):
         known = read_json(path / "experiment.json", made_by="notebook 02_generate_captchas").keys()
         if check_experiment_name(path.name) and {"style", "seed", "train_count"} <= known:
-            return sort_out_parts(path)
-    return {path: "it has no experiment.json that describes an experiment"}
-
-
-def sort_out_parts(folder: Path) -> dict[Path, str]:
-    """What lies in the folder of an experiment or of one of its networks; the folder itself if all of it is ours."""
-    found: dict[Path, str] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink() and "networks" in (path.name, folder.name):
-            found |= sort_out_parts(path)
-        else:
-            found[path] = "" if PARTS.fullmatch(path.name) else FOREIGN
-    return found if any(found.values()) else {folder: ""}
+            parts = [*path.iterdir(), *path.glob("networks/*/*"), *filter(Path.is_file, path.glob("networks/*"))]
+            return next((f"it holds {part.name}: {FOREIGN}" for part in parts if not PARTS.fullmatch(part.name)), "")
+    return "it has no experiment.json that describes an experiment"
 
 
 def size(path: Path) -> str:
@@ -72,7 +60,7 @@ def clean(settings: Settings) -> None:
     if not going:
         print("There is nothing to delete.")
         return
-    print("Delete all of this but what stays? [y/N]", end=" ", flush=True)
+    print("Delete all of this but what stays? [y/N] ", end="", flush=True)
     if sys.stdin.readline().strip().lower() != "y":
         print("Nothing was deleted.")
         return

@@ -1,7 +1,4 @@
-"""Finished captchas changed a lot in training, for a network that is to read other generators' captchas too.
-
-Each picture draws anew which of text and background is darker, strokes, size, waves, lines across, blur, grain.
-"""
+"""Finished captchas changed a lot in training, for a network that is to read other generators' captchas too."""
 
 import math
 from dataclasses import dataclass
@@ -79,13 +76,12 @@ class Distortion:
         """Another size, place, slope and slant; what comes in from outside is background."""
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         across, down = (1 / tf.random.uniform([count], *self.scale) for _ in range(2))
-        turn = math.radians(self.slope) * tf.random.uniform([count], -1.0, 1.0)
-        lean = self.slant * tf.random.uniform([count], -1.0, 1.0)
+        turn, lean = (most * tf.random.uniform([count], -1.0, 1.0) for most in (math.radians(self.slope), self.slant))
         # From a pixel of the result to the place in the picture that it shows.
         matrix = [across * tf.cos(turn), across * (lean - tf.sin(turn)), down * tf.sin(turn), down * tf.cos(turn)]
         free = (0.5 * width * tf.abs(1 - 1 / across), 0.5 * height * tf.abs(1 - 1 / down))
-        x = width / 2 + free[0] * tf.random.uniform([count], -1.0, 1.0)
-        y = height / 2 + free[1] * tf.random.uniform([count], -1.0, 1.0)
+        moved = [room * tf.random.uniform([count], -1.0, 1.0) for room in free]
+        x, y = width / 2 + moved[0], height / 2 + moved[1]
         ends = (width / 2 - matrix[0] * x - matrix[1] * y, height / 2 - matrix[2] * x - matrix[3] * y)
         rows = [matrix[0], matrix[1], ends[0], matrix[2], matrix[3], ends[1], *2 * [tf.zeros([count])]]
         return keras.ops.image.affine_transform(ink, tf.stack(rows, axis=1))
@@ -130,9 +126,8 @@ class Distortion:
         # As if all text were darker; then some pictures are turned round.
         background = uniform(count, self.contrast, 1.0)
         text = background - self.contrast - uniform(count, 0.0, 1.0) * (background - self.contrast)
-        x = tf.reshape(tf.linspace(-0.5, 0.5, width), [1, 1, width, 1])
-        y = tf.reshape(tf.linspace(-0.5, 0.5, height), [1, height, 1, 1])
-        slope = uniform(count, -self.gradient, self.gradient) * x + uniform(count, -self.gradient, self.gradient) * y
-        pixels = background + (text - background) * ink + slope
+        pixels = background + (text - background) * ink
+        for size, shape in ((width, [1, 1, width, 1]), (height, [1, height, 1, 1])):
+            pixels += uniform(count, -self.gradient, self.gradient) * tf.reshape(tf.linspace(-0.5, 0.5, size), shape)
         inverted = uniform(count, 0.0, 1.0) < self.inverted
         return tf.clip_by_value(tf.where(inverted, 1 - pixels, pixels), 0.0, 1.0)

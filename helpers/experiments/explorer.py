@@ -11,9 +11,10 @@ import ipywidgets as widgets
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments import fitting_networks
-from helpers.experiments.choice import chosen_style, keep
-from helpers.experiments.grid import arranged, as_png, glance, marked, samples
-from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, set_knobs, value_of
+from helpers.experiments.board import TryIt
+from helpers.experiments.choice import bring_font, chosen_style, keep
+from helpers.experiments.grid import arranged, as_png, glance, marked, samples, specimen
+from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, make_upload, set_knobs, value_of
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
@@ -37,7 +38,8 @@ class Explorer(widgets.VBox):
         self.network = widgets.Dropdown(description="read by", **KNOB)
         self._found, self._asked, self._read = {}, None, None
         self.button = widgets.Button(description="Use this style", button_style="primary")
-        self.try_button, self.tried = widgets.Button(description="Try it"), widgets.Output()
+        self.upload, self.letters = make_upload()
+        self.tries = TryIt(lambda: self.drawn)
         try:
             self._show(style or Explorer.last_used or chosen_style())
         except TutorialError as reason:
@@ -52,11 +54,11 @@ class Explorer(widgets.VBox):
         self.preset.observe(self._chosen, "value")
         self.network.observe(lambda change: self._read_by(change["new"]), "value")
         self.button.on_click(self._use)
-        self.try_button.on_click(self._try)
-        knobs = widgets.GridBox([self.preset, self.network, *self.knobs.values()], layout=BESIDE)
-        buttons = widgets.HBox([self.try_button, self.button])
-        below = [self.told, self.refusal, knobs, buttons, self.tried, self.line, widgets.HTML(GONE)]
-        super().__init__([self.picture, *below])
+        self.upload.observe(self._brought, "value")
+        knobs = widgets.GridBox([self.preset, self.network, *self.knobs.values(), self.upload], layout=BESIDE)
+        buttons = widgets.HBox([self.tries.button, self.button])
+        above = [self.picture, self.told, self.refusal, self.letters]
+        super().__init__([*above, knobs, buttons, self.line, self.tries, widgets.HTML(GONE)])
         self._read_by(self.network.value)
 
     def __repr__(self) -> str:
@@ -126,22 +128,22 @@ class Explorer(widgets.VBox):
         if change["new"] != OWN and self.drawn != (style := CaptchaStyle.preset(change["new"])):
             self._show(style)
 
-    def _try(self, button: Any) -> None:
-        """Try the style that is shown; meanwhile the knobs wait."""
-        from helpers.experiments.tries import try_style  # imports TensorFlow
-
-        self.tried.clear_output()
-        with self.tried:
+    def _brought(self, change: Any) -> None:
+        """A font of one's own: show its characters and draw with it, if it has all of them."""
+        self.upload.value = ()  # so that the same file can be chosen again
+        for file in change["new"]:
             try:
-                print(f"{self.drawn.to_python()}\n{try_style(self.drawn)}")
-            except TutorialError as reason:
-                print(reason)
+                font = bring_font(file["name"], file["content"], self.drawn.alphabet)
+                self._show(dataclasses.replace(self.drawn, fonts=font))
+                self.letters.value, self.letters.layout.display = as_png(specimen(font, self.drawn.alphabet)), None
+            except (TutorialError, OSError) as reason:
+                self.refusal.value = f"<b>This font is not used.</b> {html.escape(str(reason))}"
 
     def _use(self, button: Any) -> None:
         self.style = Explorer.last_used = self.drawn
         code = html.escape(self.style.to_python())
         self.line.value = f"<p><code>STYLE = {code}</code></p><p>Now give EXPERIMENT a new name below, and run on.</p>"
         try:
-            keep(style=self.style.to_dict())
+            keep(self.style)
         except (OSError, TutorialError) as reason:
             self.line.value += f"<p><b>It is not kept for the next kernel:</b> {html.escape(str(reason))}</p>"

@@ -1,5 +1,6 @@
 """Sixteen captchas of a style as one picture, and below each what a network reads in it."""
 
+import contextlib
 import io
 import random
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.fonts import find_font
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import StyleError
 
 GAP, LINE = 6, 20  # pixels between two captchas, and for what was read
 RIGHT, WRONG = "#0072B2", "#D55E00"
@@ -24,6 +26,13 @@ def samples(style: CaptchaStyle, count: int = 16) -> tuple[list[str], list[Image
     chances = [random.Random(index) for index in range(count)]
     texts = ["".join(chance.choices(style.alphabet, k=chance.randint(*style.length))) for chance in chances]
     return texts, [draw_captcha(text, style, seed) for seed, text in enumerate(texts)]
+
+
+def sample_of(style: CaptchaStyle) -> Image.Image:
+    """One captcha; a blank picture if a font of one's own is no longer there."""
+    with contextlib.suppress(StyleError):
+        return samples(style, 1)[1][0]
+    return Image.new("L", (style.image_width, style.height), 255)
 
 
 def arranged(images: Sequence[Image.Image], columns: int = 4, marks: Sequence[tuple[str, str]] = ()) -> Image.Image:
@@ -45,6 +54,14 @@ def preview(style: CaptchaStyle, columns: int = 4, rows: int = 4, read: Read | N
     """A grid of captchas, RGB, with a tick or a cross and what is read below each, if somebody reads them."""
     texts, images = samples(style, columns * rows)
     return arranged(images, columns, marked(texts, read(images)) if read else ())
+
+
+def specimen(font: str, alphabet: str) -> Image.Image:
+    """All characters of an alphabet in a font, in a row, RGB."""
+    characters, text = ImageFont.truetype(find_font(font), 40), "  ".join(alphabet)
+    image = Image.new("RGB", (20 + round(characters.getlength(text)), 70), "white")
+    ImageDraw.Draw(image).text((10, 35), text, "black", characters, anchor="lm")
+    return image
 
 
 def as_png(image: Image.Image) -> bytes:

@@ -1,19 +1,21 @@
 """A slider, a list or a text box for each field of a style."""
 
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 from ipywidgets import FloatRangeSlider, FloatSlider, IntRangeSlider, IntSlider
 
-from helpers.captchas.fonts import known_fonts
+from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
+from helpers.experiments.choice import own_fonts
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
 BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
-GONE = (  # what Lab shows of widgets whose kernel was restarted: not a broken link beside each knob, but one sentence
+GONE = (  # what Lab shows of widgets whose kernel was restarted: not broken links, but one sentence
     "<style>.jupyter-widgets-disconnected::before { display: none !important } .explorer-gone { display: none }"
     ".jupyter-widgets-disconnected .explorer-gone { display: block }</style>"
-    "<b class='explorer-gone'>The kernel was restarted. Run this cell again, and the knobs turn again.</b>"
+    "<b class='explorer-gone'>The kernel was restarted. Run this cell again, and they work again.</b>"
 )
 SLIDERS = {  # field of a style: its slider, lowest, highest and step; a style beyond these widens it
     "font_sizes": (IntRangeSlider, 20, 80, 2, "font sizes [px]"),
@@ -41,9 +43,17 @@ def make_knobs() -> dict[str, widgets.Widget]:
     }
 
 
+def make_upload() -> tuple[widgets.FileUpload, widgets.Image]:
+    """A button for a font of one's own, and a picture for its characters, hidden at first."""
+    upload = widgets.FileUpload(accept=",".join(FONT_FILES), description="A font of my own", layout=KNOB["layout"])
+    return upload, widgets.Image(format="png", layout=widgets.Layout(max_width="690px", display="none"))
+
+
 def set_knobs(knobs: dict[str, Any], style: CaptchaStyle) -> None:
     """Set every knob to `style`; a slider gets the range and the step that it needs for that."""
-    knobs["fonts"].options = tuple(dict.fromkeys((*style.fonts, *known_fonts())))
+    brought = sorted(str(file) for file in own_fonts().glob("*") if file.suffix.lower() in FONT_FILES)
+    fonts = dict.fromkeys((*style.fonts, *brought, *known_fonts()))
+    knobs["fonts"].options = tuple((Path(font).stem, font) for font in fonts)
     knobs["fonts"].value, knobs["alphabet"].value = style.fonts, style.alphabet
     for name, (_, lowest, highest, step, _) in SLIDERS.items():
         knob, value = knobs[name], getattr(style, name)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 from PIL import ImageGrab
 
 from helpers import plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
 from helpers.errors import ImageError
+from helpers.experiments.knobs import GONE
 from helpers.reading import Reader, Reading
 
 
@@ -39,7 +39,9 @@ class Picker(widgets.VBox):
         self.upload.observe(self._chosen, "value")
         self.button.on_click(self._pasted)
         self.path.observe(self._named, "value")
-        super().__init__([widgets.HBox([self.upload, self.button, self.path]), self.verdict, self.picture])
+        super().__init__(
+            [widgets.HBox([self.upload, self.button, self.path]), self.verdict, self.picture, widgets.HTML(GONE)]
+        )
 
     def __repr__(self) -> str:
         return "(Here you can choose a picture of your own, when a kernel runs this cell.)"
@@ -54,10 +56,7 @@ class Picker(widgets.VBox):
             return self._refuse(str(reason))
         classes = self.reader.style.classes
         fig = plots.probability_bars(seen, reading.probabilities, classes, f"{name}, as the network sees it")
-        file = io.BytesIO()
-        fig.savefig(file, format="png")
-        plt.close(fig)
-        self.picture.value = file.getvalue()
+        self.picture.value = plots.as_png(fig)
         self.verdict.value = f"<b>{html.escape(verdict(reading))}</b>"
 
     def _refuse(self, reason: str) -> None:

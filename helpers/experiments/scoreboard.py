@@ -1,7 +1,5 @@
 """What became of the styles that were tried: a row for each, in the data folder's `tries.json`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from helpers import files, scores
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError, TutorialError
+from helpers.experiments.choice import own_fonts
 from helpers.scores import Proportion
 from helpers.settings import load_settings
 
@@ -27,6 +26,7 @@ class Try:
     forgot: Proportion | None  # of the new network, on the style that it began with
     seconds: float
     date: str  # YYYY-MM-DD
+    network: str | None = None  # a digest of the network that it began with
 
     def __str__(self) -> str:
         names = "the new network, on this style", "the old one", "the new one, on the old style: what it forgot"
@@ -44,7 +44,7 @@ def list_tries() -> list[Try]:
         stored = files.read_json(_path(), made_by="the try")
         if stored["format"] > FORMAT:
             raise ValueError("a newer version of these notebooks wrote it")
-        return [from_row(row) for row in stored["rows"]]
+        return [from_row(row, own_fonts()) for row in stored["rows"]]
     except (KeyError, TypeError, ValueError, TutorialError) as reason:
         raise StepError(f"{files.short(_path())} cannot be used: {reason}. Rename it, and try again.") from None
 
@@ -52,20 +52,22 @@ def list_tries() -> list[Try]:
 def keep_try(row: Try) -> None:
     """Add a row to them, in the place of an earlier one of the same style and start."""
     with files.only_writer(_path().parent, wait=10):
-        others = [to_row(each) for each in list_tries() if (each.style, each.start) != (row.style, row.start)]
-        files.write_json(_path(), {"format": FORMAT, "rows": [*others, to_row(row)]})
+        kept, new = [to_row(each) for each in list_tries()], to_row(row)
+        others = [each for each in kept if (each["style"], each["start"]) != (new["style"], new["start"])]
+        files.write_json(_path(), {"format": FORMAT, "rows": [*others, new]})
 
 
-def from_row(row: dict[str, Any]) -> Try:
-    """A try from the JSON values that are kept of it."""
+def from_row(row: dict[str, Any], own_fonts: Path | None = None) -> Try:
+    """A try from the JSON values that are kept of it; fonts of one's own lie in the folder `own_fonts`."""
     counted = {name: row[name] and scores.proportion(*row[name]) for name in SCORES}
-    return Try(**{**row, **counted, "style": CaptchaStyle.from_dict(row["style"], check_fonts=False)})
+    return Try(**{**row, **counted, "style": CaptchaStyle.from_dict(row["style"], False, own_fonts)})
 
 
 def to_row(row: Try) -> dict[str, Any]:
     """What is kept of a try, as JSON values."""
     counts = {name: getattr(row, name) and list(getattr(row, name)[:2]) for name in SCORES}
-    return {"style": row.style.to_dict(), "start": row.start, "seconds": row.seconds, "date": row.date, **counts}
+    told = {name: getattr(row, name) for name in ("start", "seconds", "date", "network")}
+    return {"style": row.style.to_dict(), **told, **counts}
 
 
 def _path() -> Path:

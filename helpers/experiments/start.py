@@ -18,19 +18,13 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     Args:
         source: a trained experiment beside this one, by its name, or the path of its model.keras.
     """
-    if str(source).endswith(".keras"):
-        path = Path(source)
-    else:
-        path = open_experiment(source, settings.profile, data_dir=settings.data_dir).model_path
+    as_named = {"profile": settings.profile, "data_dir": settings.data_dir}
+    path = Path(source) if str(source).endswith(".keras") else open_experiment(source, **as_named).model_path
     other, given, _ = load_network(path)
-    wanted = settings.style
-    pairs = {
-        "its classes": (given.classes, wanted.classes),
-        "its positions": (given.positions, wanted.positions),
-        "its pictures [pixels]": (f"{given.image_width}x{given.height}", f"{wanted.image_width}x{wanted.height}"),
-    }
-    differ = [f"{what}: {old}, not {new}" for what, (old, new) in pairs.items() if old != new]
-    check_network(model, wanted)
+    asked = {"classes": "{0.classes}", "positions": "{0.positions}", "pictures [pixels]": "{0.image_width}x{0.height}"}
+    pairs = [(what, form.format(given), form.format(settings.style)) for what, form in asked.items()]
+    differ = [f"its {what}: {old}, not {new}" for what, old, new in pairs if old != new]
+    check_network(model, settings.style)
     layers = ([layer for layer in network.layers if layer.weights] for network in (other, model))
     for pair in zip_longest(*layers):
         kernels = ([weight.shape for weight in layer.weights] if layer else [] for layer in pair)

@@ -6,12 +6,10 @@ strokes and dots but no digits, respond to it more or less than usual. Validatio
 is usual, and the temperature too.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -47,7 +45,7 @@ class Calibration:
         return {name: value for name, value in kept.items() if value not in (-np.inf, np.inf, (), "")}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """The calibration whose `to_dict` gave `values`."""
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 

@@ -7,15 +7,9 @@ captcha and green a loss.
 """
 
 from helpers.plots.bars import grouped_bars, horizontal_bars, shares
-from helpers.plots.basics import CAPTCHAS, DIGITS, GREY, LOSS, panels
+from helpers.plots.basics import CAPTCHAS, DIGITS, GREY, LOSS, as_png, panels
 from helpers.plots.curves import curves
 from helpers.plots.diagrams import byte_map, network
-from helpers.plots.pictures import gallery, mosaic, show_image, strips
+from helpers.plots.pictures import gallery, show_image, strips
 from helpers.plots.readings import character_bars, heat_map, probability_bars
 from helpers.plots.training import draw_progress, live_display
-
-__all__ = [
-    "CAPTCHAS", "DIGITS", "GREY", "LOSS", "byte_map", "character_bars", "curves", "draw_progress", "gallery",
-    "grouped_bars", "heat_map", "horizontal_bars", "live_display", "mosaic", "network", "panels",
-    "probability_bars", "shares", "show_image", "strips",
-]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from helpers.plots.basics import BLUE, CAPTCHAS, GREY, open_axes, say_none, series_styles
 
@@ -28,39 +29,50 @@ def horizontal_bars(
 
 
 def shares(
-    scores: Mapping[str, tuple[int, int, float, float, float]], xlabel: str, title: str, ax: Axes | None = None
-) -> Axes:
+    scores: Mapping[str, tuple[int, int, float, float, float]], xlabel: str, title: str, ax: Axes | None = None,
+    mistakes: bool = False, pictures: Sequence[Any] = (),
+) -> Axes:  # fmt: skip
     """A bar for each share, with its 95 % interval in black and its count beside it; none is rounded to 0 or 100 %.
 
     Args:
         scores: name -> (right, count, share, low, high), as `scores.proportion` gives.
+        mistakes: instead of bars, a dot for what is missing to 100 %, on a logarithmic axis.
+        pictures: one for each score, shown to the left of the axis.
     """
-    ax = open_axes(ax, title, xlabel, width=8, height=0.42 * len(scores) + 1.3)
+    row = 0.62 if pictures else 0.42
+    ax = open_axes(ax, title, xlabel, width=8.5 if pictures else 8, height=row * len(scores) + 1.3)
     if not scores:
         return say_none(ax)
+    ends = [100 * (1 - end) for *_, low, high in scores.values() for end in (low, high)]
+    least = 10.0 ** np.floor(np.log10(min((end for end in ends if end > 0), default=1.0)))  # where 0 is drawn
     for index, (right, count, share, low, high) in enumerate(scores.values()):
-        ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
-        ax.plot([100 * low, 100 * high], [index, index], color="black", linewidth=3)
+        interval = np.maximum(100 * (1 - np.array([high, low])), least) if mistakes else [100 * low, 100 * high]
+        if mistakes:
+            ax.plot(max(100 * (1 - share), least), index, "o", color=CAPTCHAS, markersize=8, zorder=3)
+        else:
+            ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
+        ax.plot(interval, [index, index], color="black", linewidth=3)
         decimals = next((d for d in range(1, 6) if share in (0, 1) or round(100 * share, d) not in (0, 100)), 6)
         ax.annotate(f"{100 * share:.{decimals}f} %, {right:,} of {count:,}", (1.02, index), va="center", fontsize=9,
                     xycoords=("axes fraction", "data"))  # fmt: skip
+    shapes = [np.shape(picture)[:2] for picture in pictures]
+    for index, (picture, (height, _)) in enumerate(zip(pictures, shapes, strict=True)):
+        box = OffsetImage(np.asarray(picture), zoom=32 / height, cmap="gray", clim=(0, 255))
+        ax.add_artist(AnnotationBbox(box, (-0.01, index), xycoords=("axes fraction", "data"), frameon=False,
+                                     box_alignment=(1, 0.5)))  # fmt: skip
     ax.set_yticks(range(len(scores)), list(scores))
-    ax.invert_yaxis()
-    ax.set_xlim(0, 101)
+    ax.tick_params(axis="y", pad=max([3, *(14 + 32 * width / height for height, width in shapes)]), length=0)
+    ax.set_ylim(len(scores) - 0.5, -0.5)
+    ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)
+    if mistakes:
+        ax.xaxis.set_major_formatter("{x:g}")
     return ax
 
 
 def grouped_bars(
-    groups: Mapping[str, Sequence[float]],
-    labels: Sequence[str],
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    ax: Axes | None = None,
-    ordered: bool = False,
-    band: tuple[float, float, str] | None = None,
-    **limits: Any,
-) -> Axes:
+    groups: Mapping[str, Sequence[float]], labels: Sequence[str], title: str, xlabel: str, ylabel: str,
+    ax: Axes | None = None, ordered: bool = False, band: tuple[float, float, str] | None = None, **limits: Any,
+) -> Axes:  # fmt: skip
     """For each label, a bar of each group.
 
     Args:

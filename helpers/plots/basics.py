@@ -1,5 +1,6 @@
 """What all figures share: colours, a style for any number of series, empty axes, a word where nothing can be drawn."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,6 +68,14 @@ def open_axes(
     ax.set_title(title, fontsize=11 if alone else 9.5, wrap=alone)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def as_png(fig: Figure) -> bytes:
+    """The bytes of a PNG file of a figure, which is closed."""
+    file = io.BytesIO()
+    fig.savefig(file, format="png")
+    plt.close(fig)
+    return file.getvalue()
 
 
 def say_none(ax: Axes) -> Axes:

@@ -31,14 +31,9 @@ def show_image(image: Any, title: str = "", ax: Axes | None = None, colormap: st
 
 
 def gallery(
-    images: Sequence[Any],
-    titles: Sequence[str] | None = None,
-    columns: int = 5,
-    heading: str = "",
-    colors: Sequence[str] | None = None,
-    shades: Sequence[np.ndarray] | None = None,
-    width: float = 1.65,
-) -> Figure:
+    images: Sequence[Any], titles: Sequence[str] | None = None, columns: int = 5, heading: str = "",
+    colors: Sequence[str] | None = None, shades: Sequence[np.ndarray] | None = None, width: float = 1.65,
+) -> Figure:  # fmt: skip
     """Pictures in rows, each under its title.
 
     Args:
@@ -81,20 +76,3 @@ def strips(rows: Mapping[str, tuple[Sequence[str], Sequence[Any]]], heading: str
             row[0].text(0.5, 0.5, "none to show", ha="center", va="center")
         row[0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=9)
     return fig
-
-
-def mosaic(pictures: np.ndarray, columns: int, title: str = "", ax: Axes | None = None) -> Axes:
-    """Many small pictures of the same size as tiles, each stretched from its darkest to its lightest.
-
-    Args:
-        pictures: [count, height, width].
-    """
-    rows = -(-len(pictures) // columns)
-    ax = open_axes(ax, title, width=7, height=0.35 + 7 * max(1, rows) / columns)
-    if not pictures.size:
-        return show_image([], title, ax)
-    lowest, highest = (edge(pictures, axis=(1, 2), keepdims=True) for edge in (np.min, np.max))
-    shown = 255 * (pictures - lowest) / np.maximum(highest - lowest, 1e-12)
-    tiles = np.pad(shown, ((0, -len(shown) % columns), (1, 1), (1, 1)), constant_values=255)
-    tiled = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3)
-    return show_image(tiled.reshape(-1, columns * tiles.shape[2]), title, ax)

@@ -65,18 +65,10 @@ def character_bars(
 
 
 def heat_map(
-    values: np.ndarray,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    title: str,
-    xlabel: str = "",
-    ylabel: str = "",
-    ax: Axes | None = None,
-    write: str = "{:,}",
-    most: float | None = None,
-    logarithmic: bool = False,
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, xlabel: str = "", ylabel: str = "",
+    ax: Axes | None = None, write: str = "{:,}", most: float | None = None, logarithmic: bool = False,
     colormap: str = "Blues",
-) -> Axes:
+) -> Axes:  # fmt: skip
     """A table of numbers, each written on its shade.
 
     Args:

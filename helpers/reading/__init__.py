@@ -1,5 +1,3 @@
 """Image -> text, probabilities, confidence: the trained network in use."""
 
 from helpers.reading.reader import Reader, Reading
-
-__all__ = ["Reader", "Reading"]

@@ -1,10 +1,9 @@
 """Image -> text, probabilities, confidence: the trained network in use."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -46,7 +45,7 @@ class Reader:
         self._answer = Engines(model, style)
 
     @classmethod
-    def load(cls, experiment_or_path: str | Path, network: str | None = None) -> Reader:
+    def load(cls, experiment_or_path: str | Path, network: str | None = None) -> Self:
         """The trained network of an experiment, by its name or the path of its model.keras; StepError without one.
 
         Args:

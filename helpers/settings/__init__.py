@@ -3,6 +3,3 @@
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.settings.fields import Settings, check_experiment_name
 from helpers.settings.load import PROFILES, load_settings, open_experiment, person_sits
-
-__all__ = ["PRESETS", "PROFILES", "CaptchaStyle", "Settings", "check_experiment_name", "load_settings",
-           "open_experiment", "person_sits"]  # fmt: skip

@@ -3,12 +3,10 @@
 Everything that can be chosen is checked at once, before any work is done.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError
@@ -40,6 +38,7 @@ class Settings:
     profile: str = "full"
     data_dir: Path = Path("data")
 
+    own_fonts = _inside("fonts", "The style's fonts that are files of one's own.")
     images_folder = _inside("images", "One folder of image files for each split.")
     manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
     records_folder = _inside("records", "The TFRecord shards.")
@@ -85,7 +84,7 @@ class Settings:
         """What experiment.json holds: all that decides which images there are."""
         return {**{name: getattr(self, name) for name in FIXED}, "style": self.style.to_dict()}
 
-    def differences(self, other: Settings) -> list[str]:
+    def differences(self, other: Self) -> list[str]:
         """Which of the things in experiment.json differ, as sentences."""
         mine, theirs = self.describe(), other.describe()
         fixed = [f"{name}: {mine[name]}, not {theirs[name]}" for name in FIXED if mine[name] != theirs[name]]
@@ -96,6 +95,6 @@ def check_experiment_name(name: str, of: str = "experiment") -> str:
     """`name` itself if it can safely name a folder in the data folder; a SettingsError for "../other" or "quick"."""
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise SettingsError(f"The {of}'s name {name!r} cannot name a folder. Use small letters, digits, '-' and '_'.")
-    if name == "quick" or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name):
+    if name in ("quick", "fonts") or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name):
         raise SettingsError(f"The name '{name}' is taken. Choose another, such as '{name}-1'.")
     return name

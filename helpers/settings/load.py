@@ -51,15 +51,16 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
         hint = "".join(near or [f"There are: {', '.join(others)}."] * bool(others))
         run = f"{f' {hint} Otherwise run' if hint else ' Run'} {NOTEBOOK} with EXPERIMENT = {experiment!r}."
         raise StepError(f"There is no experiment '{experiment}' yet.{run}")
-    style, fixed_values = read_style(path, FIXED)
+    style, fixed_values = read_style(path, settings.own_fonts, FIXED)
     return dataclasses.replace(settings, style=style, **fixed_values)
 
 
-def read_style(path: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
-    """The style in a JSON file of ours, and `more` of its entries."""
+def read_style(path: Path, own_fonts: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
+    """The style in a JSON file of ours, whose `own_fonts` lie in that folder, and `more` of its entries."""
     stored = files.read_json(path, made_by=NOTEBOOK)
     try:
-        return CaptchaStyle.from_dict(stored["style"], check_fonts=False), {name: stored[name] for name in more}
+        style = CaptchaStyle.from_dict(stored["style"], check_fonts=False, own_fonts=own_fonts)
+        return style, {name: stored[name] for name in more}
     except (KeyError, TypeError, StyleError) as reason:
         raise StepError(f"{files.short(path)} is broken ({reason}). Delete it and run {NOTEBOOK} again.") from None
 

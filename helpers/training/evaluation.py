@@ -70,18 +70,11 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     predicted = logarithms.argmax(axis=-1)
     score = captcha_accuracy(labels, predicted)
     metrics = {
-        "captcha_accuracy": score.value,
-        "captcha_accuracy_low": score.low,
-        "captcha_accuracy_high": score.high,
-        "captchas_right": score.right,
-        "digit_accuracy": digit_accuracy(labels, predicted),
-        "test_count": score.count,
-        "train_seconds": round(training.seconds, 1),
-        "train_images": settings.train_count,
-        "epochs": settings.epochs,
-        "parameters": model.count_params(),
-        "model_digest": files.file_digest(settings.model_path),
+        "captcha_accuracy": score.value, "captcha_accuracy_low": score.low, "captcha_accuracy_high": score.high,
+        "captchas_right": score.right, "test_count": score.count, "digit_accuracy": digit_accuracy(labels, predicted),
+        "train_seconds": round(training.seconds, 1), "train_images": settings.train_count, "epochs": settings.epochs,
+        "parameters": model.count_params(), "model_digest": files.file_digest(settings.model_path),
         "versions": files.package_versions("tensorflow", "keras", "captcha", "pillow"),
-    }
+    }  # fmt: skip
     files.write_json(settings.metrics_path, metrics)
     return score

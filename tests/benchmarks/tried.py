@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from helpers.data.cores import bar_of
 from helpers.data.images import renderings
 from helpers.experiments import tries
 from helpers.experiments.scoreboard import to_row
@@ -101,8 +102,9 @@ def by_themselves(style: CaptchaStyle, recipe: dict[str, Any]) -> float:
     settings = load_settings("try", style=style, **tries.COUNTS, **recipe)
     model = build_alexnet(style)
     started = time.perf_counter()
-    captchas = tries.drawn(style, list(renderings(settings, "train")))
-    tries.fit(model, settings, captchas)
+    with bar_of(settings.train_count) as bar:
+        captchas = tries.drawn(style, list(renderings(settings, "train")), bar)
+        tries.fit(model, settings, captchas, bar)
     return time.perf_counter() - started
 
 

@@ -1,0 +1,68 @@
+"""The scoreboard as a figure, and below the explorer with a button "Try it"."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.axes import Axes
+
+from helpers import plots
+from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import TutorialError
+from helpers.experiments.grid import sample_of
+from helpers.experiments.scoreboard import Try, list_tries
+
+
+def draw_scoreboard(tries: Sequence[Try], came_along: Sequence[Try] = ()) -> Axes:
+    """A row for each try: in words what was tried, one of its captchas, what was misread afterwards, the seconds."""
+    named = [(in_words(row), row) for row in tries]
+    named += [(f"{in_words(row)} (came along)", row) for row in came_along]
+    scores = {f"{textwrap.fill(name, 36)}, {row.seconds:.0f} s": row.accuracy for name, row in named}
+    captchas = [sample_of(row.style) for _, row in named]
+    title = "Mistakes after a try, and how long it took"
+    return plots.shares(scores, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
+
+
+def in_words(row: Try) -> str:
+    """What a style changes of the default one, and where its network began."""
+    default, words = CaptchaStyle().to_dict(), []
+    for name, value in row.style.to_dict().items():
+        if value != default[name]:
+            separator = ", " if name in ("fonts", "font_sizes") else " to "
+            several = separator.join(map(str, dict.fromkeys(value))) if isinstance(value, list) else value
+            words.append(f"{name.replace('_', ' ')}: {several}")
+    begun = {None: ["from random weights"], "default": []}.get(row.start, [f"from {row.start}"])
+    return "; ".join([*(words or ["the default style"]), *begun])
+
+
+class TryIt(widgets.VBox):
+    """What a button "Try it" shows of the style that `style_of` gives; the scoreboard, as soon as there is a try."""
+
+    def __init__(self, style_of: Callable[[], CaptchaStyle]) -> None:
+        self.style_of, self.said, self.board = style_of, widgets.Output(), widgets.Image(format="png")
+        self.board.layout = widgets.Layout(max_width="840px", object_fit="contain")
+        self.button = widgets.Button(description="Try it")
+        self.button.on_click(self._try)
+        super().__init__([self.said, self.board])
+        self._show_board()
+
+    def _show_board(self) -> None:
+        try:
+            if rows := list_tries():
+                self.board.value = plots.as_png(draw_scoreboard(rows).figure)
+        except TutorialError as reason:
+            self.said.append_stdout(f"{reason}\n")
+
+    def _try(self, button: Any) -> None:
+        """Try the style that is shown; meanwhile the knobs wait."""
+        from helpers.experiments.tries import try_style  # imports TensorFlow
+
+        self.said.clear_output()
+        with self.said:
+            try:
+                style = self.style_of()
+                print(f"{style.to_python()}\n{try_style(style)}")
+            except TutorialError as reason:
+                print(reason)
+        self._show_board()
