@@ -1,9 +1,10 @@
-"""A learner's way through JupyterLab, in a real browser: turn a knob, make a second experiment, compare.
+"""A learner's way through JupyterLab, in a real browser: turn a knob, try a style, make an experiment, compare.
 
-Needs Chromium, and `pip install playwright`, which the notebooks themselves do not need. Without
-them this file is skipped. It takes some minutes.
+Needs Chromium and what tests/requirements.txt names, which the notebooks themselves do not need. Without
+them this file is skipped, unless CAPTCHA_BROWSER=required. It takes some minutes.
 """
 
+import importlib
 import json
 import os
 import shutil
@@ -11,15 +12,18 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font
 from helpers.captchas.styles import CaptchaStyle
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+REQUIRED = os.environ.get("CAPTCHA_BROWSER") == "required"  # then a skip would be a failure
+sync_api = (importlib.import_module if REQUIRED else pytest.importorskip)("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
@@ -33,7 +37,7 @@ QUIET = f"""() => {{
     return quiet !== null && Date.now() - quiet > 2000; }}"""
 MINUTE = 60_000  # milliseconds, as the browser counts
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="Chromium is not installed")
 
 
 class Lab(NamedTuple):
@@ -43,10 +47,9 @@ class Lab(NamedTuple):
     data: Path
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A JupyterLab on a copy of the notebooks, with a data folder of its own: its address, and that folder."""
-    folder = tmp_path_factory.mktemp("lab")
+@contextmanager
+def running_lab(folder):
+    """A JupyterLab on a copy of the notebooks in `folder`, with a data folder of its own there."""
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -60,20 +63,35 @@ def lab(tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    yield Lab(f"http://localhost:{port}/lab/tree/{{}}?token=test&reset", folder / "data")
-    server.terminate()
-    server.wait(30)
+    try:
+        yield Lab(f"http://localhost:{port}/lab/tree/{{}}?token=test&reset", folder / "data")
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
-@pytest.fixture(scope="module")
-def page(lab):
+@contextmanager
+def empty_page():
     """A page of a browser without a window."""
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         page = browser.new_page(viewport={"width": 1300, "height": 1400})
         page.set_default_timeout(5 * MINUTE)
         yield page
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    with empty_page() as empty:
+        yield empty
 
 
 def open_notebook(page, lab, name, experiment):
@@ -132,13 +150,33 @@ def run_to_the_explorer(page):
     """Run the cells of notebook 2 down to the explorer."""
     go_below(page, EXPLORER)
     run(page, "notebook:run-all-above")
-    page.locator(".widget-image").wait_for()
+    page.locator(".widget-image").first.wait_for()
     page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
 
 
 def grid(page):
     """The address of the picture that the explorer shows: a new one each time that it is drawn."""
-    return page.locator(".widget-image").get_attribute("src")
+    return page.locator(".widget-image").first.get_attribute("src")
+
+
+def bring_a_font(page, folder):
+    """Give the explorer a font, then a text; it draws with the one, and refuses the other."""
+    shutil.copyfile(find_font("DejaVuSerif"), folder / "mine.ttf")
+    (folder / "notes.ttf").write_text("no font")
+    button = page.get_by_role("button", name="A font of my own")
+    for name, answer in (("mine.ttf", "mine-"), ("notes.ttf", "This font is not used. fonts: 'notes.ttf'")):
+        before = grid(page)
+        with page.expect_file_chooser() as chooser:
+            button.click()
+        chooser.value.set_files(folder / name)
+        page.get_by_text(answer).first.wait_for()
+        assert (grid(page) != before) == (name == "mine.ttf")
+    page.wait_for_function("document.querySelectorAll('.widget-image')[1].naturalWidth > 300")  # its characters
+
+
+def board_is_shown(page):
+    """Wait until the scoreboard stands below the explorer."""
+    page.wait_for_function("[...document.querySelectorAll('.widget-image')].at(-1).naturalWidth > 600")
 
 
 def choose_a_picture(page, folder):
@@ -164,7 +202,7 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     run_to_the_explorer(page)
     dots = page.locator(".widget-hslider", has=page.get_by_text("dots", exact=True))
     page.get_by_text("The network of default reads").wait_for()  # the grid was there before it
-    before, picture = grid(page), page.locator(".widget-image").screenshot()
+    before, picture = grid(page), page.locator(".widget-image").first.screenshot()
     told = page.get_by_text("The network of default reads").inner_text()
     dots.locator(".noUi-handle").focus()
     started = time.perf_counter()
@@ -173,16 +211,18 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     print(f"redrawn {1000 * (time.perf_counter() - started):.0f} ms after the key")
     assert dots.locator(".widget-readout").inner_text() == "40"
     page.wait_for_function("document.querySelector('.widget-image').naturalWidth > 600")
-    assert page.locator(".widget-image").screenshot() != picture
+    assert page.locator(".widget-image").first.screenshot() != picture
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("document.querySelector('.widget-readout').innerText !== '40'")
 
+    bring_a_font(page, tmp_path)
     page.get_by_label("preset").focus()
     page.keyboard.type("noisy")
     page.get_by_text("dots", exact=True).locator("..").get_by_text("200", exact=True).wait_for()
     page.wait_for_function("old => !document.body.innerText.includes(old)", arg=told)  # fewer of these are read
     page.get_by_role("button", name="Try it").click()
     page.get_by_text("the new one, on the old style: what it forgot").wait_for()
+    board_is_shown(page)
     (row,) = json.loads((lab.data / "tries.json").read_text())["rows"]
     assert row["start"] == "default" and row["before"][0] < row["accuracy"][0]
     page.get_by_role("button", name="Use this style").focus()
@@ -190,6 +230,11 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     page.get_by_text('STYLE = CaptchaStyle.preset("noisy")').first.wait_for()
     go_below(page, EXPLORER)
     run(page, "notebook:run-all-below")
+    page.evaluate(f"{KERNEL}.restart()")
+    page.wait_for_function(f"{KERNEL}.status === 'idle'")
+    run_to_the_explorer(page)
+    board_is_shown(page)  # the row is still there
+    assert page.get_by_text("200", exact=True).first.is_visible()  # and so is the style
     close(page)
 
     for name in NUMBERED[1:]:
@@ -202,3 +247,7 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     table = cell["outputs"][0]["data"]["text/markdown"]
     assert "| default | `CaptchaStyle()` |" in table
     assert '| noisy | `CaptchaStyle.preset("noisy")` |' in table
+    (cell,) = [
+        cell for cell in notebook["cells"] if "draw_scoreboard(" in cell["source"] and "import" not in cell["source"]
+    ]
+    assert any("image/png" in output.get("data", {}) for output in cell["outputs"])

@@ -61,9 +61,9 @@ def test_advice_is_shown_only_where_it_is_needed(notebook):
 
 def test_this_machine_is_looked_at(notebook, tmp_path):
     settings = load_settings("machine", data_dir=tmp_path / "data")
-    lines = notebook.check_machine() + notebook.check_disk(settings)
+    lines = notebook.check_machine() + notebook.check_speed() + notebook.check_disk(settings)
     names = [line.split(":")[0].split(" ", 1)[1] for line in lines]
-    assert names == ["cores", "memory", "GPU", "oneDNN", "bfloat16", "fonts", "data folder", "disk"]
+    assert names == ["cores", "memory", "GPU", "fonts", "oneDNN", "bfloat16", "data folder", "disk"]
     assert f"✅ cores: {os.cpu_count()}" in lines
     assert "✅ fonts: all found" in lines
     assert list(settings.folder.iterdir()) == []  # its folder is made, and nothing is left in it
@@ -80,7 +80,7 @@ def test_this_machine_is_looked_at(notebook, tmp_path):
 )
 def test_what_the_processor_does_is_told(notebook, monkeypatch, asked, answer, told):
     monkeypatch.setitem(notebook.globals, asked, lambda: answer)
-    assert any(line.startswith(told) for line in notebook.check_machine())
+    assert any(line.startswith(told) for line in notebook.check_speed())
 
 
 def test_a_folder_that_cannot_be_written_is_told(notebook, tmp_path):
@@ -101,4 +101,4 @@ def test_missing_fonts_are_named(notebook, monkeypatch):
     monkeypatch.setitem(notebook.globals, "known_fonts", lambda: ["DejaVuSans"])
     (line,) = [line for line in notebook.check_machine() if "fonts" in line]
     assert line.startswith("❌ fonts: DejaVuSans-Bold, ") and "DroidSansMono" in line
-    assert "pip install -r requirements.txt" in line
+    assert "Install the packages again" in line

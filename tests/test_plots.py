@@ -379,6 +379,14 @@ def test_any_number_of_curves_is_drawn_and_told_apart(count, length, ordered):
     assert all(name in texts(ax) for name in lines)
 
 
+@pytest.mark.parametrize("count", [8, 25])
+def test_points_without_lines_are_told_apart_too(count):
+    ax = plots.curves({f"points {i}": ([1, 2], [i, i]) for i in range(count)}, *LABELS, joined=False)
+    lines = drawn(ax).values()
+    assert {line.get_linestyle() for line in lines} == {"None"}
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == count
+
+
 def test_a_curve_without_points_is_named_beside_the_others():
     ax = plots.curves({"none": ([], []), "no columns": [], **LINE}, *LABELS)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["none", "no columns", "one"]
@@ -398,6 +406,15 @@ def test_curves_carry_their_intervals():
     (bars,) = ax.containers[0].lines[2]
     assert [[y for _, y in segment] for segment in bars.get_segments()] == [[0, 66], [30, 95]]
     assert len(ax.containers[0].lines[1]) == 2  # caps, so that a narrow interval is seen
+
+
+def test_held_out_curves_are_dashed_in_the_colour_of_their_thing():
+    lines = {f"{thing}, {split}": ([1, 2], [3, 4]) for split in ("training", "validation") for thing in "ab"}
+    dashed = ["a, validation", "b, validation"]
+    ax = plots.curves(lines, *LABELS, colors=[plots.DIGITS, plots.CAPTCHAS] * 2, dashed=dashed)
+    styles = [(to_hex(line.get_color()), line.get_linestyle()) for line in drawn(ax).values()]
+    blue, vermilion = plots.DIGITS.lower(), plots.CAPTCHAS.lower()
+    assert styles == [(blue, "-"), (vermilion, "-"), (blue, "--"), (vermilion, "--")]
 
 
 def test_references_are_dotted_levels_and_curves():

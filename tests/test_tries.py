@@ -14,9 +14,9 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data import cores
 from helpers.data.images import renderings
 from helpers.errors import SettingsError, StepError
-from helpers.experiments import SHIPPED, fitting_networks, scoreboard, tries
+from helpers.experiments import SHIPPED, board, fitting_networks, scoreboard, tries
 from helpers.experiments.board import draw_scoreboard, in_words
-from helpers.experiments.scoreboard import Try, keep_try, list_tries
+from helpers.experiments.scoreboard import Try, keep_try, list_tries, to_row
 from helpers.experiments.tries import try_style
 from helpers.reading import Reader
 from helpers.scores import proportion
@@ -138,7 +138,7 @@ def test_a_font_of_ones_own_can_be_tried_and_its_row_comes_back(folder, tmp_path
     assert try_style(style).accuracy == tried.accuracy
 
 
-def test_the_scoreboard_shows_each_try_in_words_also_without_its_font():
+def test_the_scoreboard_shows_each_try_in_words_also_without_its_font(folder, monkeypatch):
     gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="gone.ttf", check_fonts=False), start=None)
     many = dataclasses.replace(ROW, style=CaptchaStyle(length=(3, 5), rotation=(-60, 60)), start="mine")
     plain = dataclasses.replace(ROW, style=CaptchaStyle())
@@ -146,7 +146,10 @@ def test_the_scoreboard_shows_each_try_in_words_also_without_its_font():
         "noise dots: 200", "fonts: gone.ttf; from random weights",
         "length: 3 to 5; rotation: -60 to 60; from mine", "the default style",
     ]  # fmt: skip
-    ax = draw_scoreboard([ROW, gone, many], [plain])
+    for row in (ROW, gone, many):
+        keep_try(row)
+    monkeypatch.setattr(board, "load_result", lambda name: {"rows": [to_row(plain)]})
+    ax = draw_scoreboard()
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names[0] == "noise dots: 200, 12 s" and names[-1] == "the default style (came along), 12 s"
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"] == pytest.approx([10] * 4)

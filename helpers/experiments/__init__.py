@@ -13,7 +13,7 @@ from helpers.errors import SettingsError, TutorialError
 from helpers.files.results import RESULTS
 from helpers.settings import CaptchaStyle, Settings, open_experiment
 
-SHIPPED = "the network that comes along"
+SHIPPED = "the full run that comes along"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """The scoreboard as a figure, and below the explorer with a button "Try it"."""
 
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import ipywidgets as widgets
 from matplotlib.axes import Axes
@@ -11,13 +10,14 @@ from helpers import plots
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments.grid import sample_of
-from helpers.experiments.scoreboard import Try, list_tries
+from helpers.experiments.scoreboard import Try, from_row, list_tries
+from helpers.files.results import load_result
 
 
-def draw_scoreboard(tries: Sequence[Try], came_along: Sequence[Try] = ()) -> Axes:
-    """A row for each try: in words what was tried, one of its captchas, what was misread afterwards, the seconds."""
-    named = [(in_words(row), row) for row in tries]
-    named += [(f"{in_words(row)} (came along)", row) for row in came_along]
+def draw_scoreboard() -> Axes:
+    """A row for each try, your own and those that come along: in words, a captcha, what was misread, the seconds."""
+    named = [(in_words(row), row) for row in list_tries()]
+    named += [(f"{in_words(row)} (came along)", row) for row in map(from_row, load_result("tries")["rows"])]
     scores = {f"{textwrap.fill(name, 36)}, {row.seconds:.0f} s": row.accuracy for name, row in named}
     captchas = [sample_of(row.style) for _, row in named]
     title = "Mistakes after a try, and how long it took"
@@ -49,12 +49,12 @@ class TryIt(widgets.VBox):
 
     def _show_board(self) -> None:
         try:
-            if rows := list_tries():
-                self.board.value = plots.as_png(draw_scoreboard(rows).figure)
+            if list_tries():
+                self.board.value = plots.as_png(draw_scoreboard().figure)
         except TutorialError as reason:
             self.said.append_stdout(f"{reason}\n")
 
-    def _try(self, button: Any) -> None:
+    def _try(self, button: widgets.Button) -> None:
         """Try the style that is shown; meanwhile the knobs wait."""
         from helpers.experiments.tries import try_style  # imports TensorFlow
 

@@ -78,7 +78,7 @@ def marked(texts: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str
 
 
 @lru_cache(maxsize=8)
-def glance(path: Path, changed: float) -> Read:
+def glance(path: Path, changed: float = 0.0) -> Read:
     """A function that reads captchas by a model.keras, `changed` at that time, but takes no second look at any."""
     from helpers.network.saved import load_network  # TensorFlow is imported only where somebody reads
     from helpers.quiet_tensorflow import tf

@@ -52,8 +52,7 @@ def make_upload() -> tuple[widgets.FileUpload, widgets.Image]:
 def set_knobs(knobs: dict[str, Any], style: CaptchaStyle) -> None:
     """Set every knob to `style`; a slider gets the range and the step that it needs for that."""
     brought = sorted(str(file) for file in own_fonts().glob("*") if file.suffix.lower() in FONT_FILES)
-    fonts = dict.fromkeys((*style.fonts, *brought, *known_fonts()))
-    knobs["fonts"].options = tuple((Path(font).stem, font) for font in fonts)
+    knobs["fonts"].options = tuple((Path(f).stem, f) for f in dict.fromkeys((*style.fonts, *brought, *known_fonts())))
     knobs["fonts"].value, knobs["alphabet"].value = style.fonts, style.alphabet
     for name, (_, lowest, highest, step, _) in SLIDERS.items():
         knob, value = knobs[name], getattr(style, name)

@@ -1,9 +1,8 @@
 """How to take a network's answers: how sure it may be, and whether a picture looks like those of its training.
 
-A network has to answer, whatever it is shown. Two signs give a foreign picture away. The answer is
-weaker than usual: its largest logits are small. And the filters of the first convolution, which see
-strokes and dots but no digits, respond to it more or less than usual. Validation captchas tell what
-is usual, and the temperature too.
+A network has to answer, whatever it is shown. Two signs give a foreign picture away. The answer is weaker than usual:
+its largest logits are small. And the filters of the first convolution, which see strokes and dots but no digits,
+respond to it more or less than usual. Validation captchas tell what is usual, and the temperature too.
 """
 
 import hashlib

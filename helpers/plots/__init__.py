@@ -1,9 +1,8 @@
 """All figures. They know arrays and texts only; the caller works out what a figure shows, and gives it as the title.
 
-A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns
-the figure. Each draws any number of things, also none. Where training and validation are drawn
-together, solid lines are training and dashed ones validation, blue is a digit, vermilion a whole
-captcha and green a loss.
+A function that draws one chart takes `ax=None` and returns the axes; one that draws several returns the figure. Each
+draws any number of things, also none. Where training and validation are drawn together, solid lines are training and
+dashed ones validation, blue is a digit, vermilion a whole captcha and green a loss.
 """
 
 from helpers.plots.bars import grouped_bars, horizontal_bars, shares

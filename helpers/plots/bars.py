@@ -64,8 +64,7 @@ def shares(
     ax.tick_params(axis="y", pad=max([3, *(14 + 32 * width / height for height, width in shapes)]), length=0)
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)
-    if mistakes:
-        ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_major_formatter("{x:g}")
     return ax
 
 

@@ -17,16 +17,19 @@ MOST_MARKED = 25  # with more points than that, a curve is drawn without markers
 
 def curves(
     lines: Mapping[str, Points], title: str, xlabel: str, ylabel: str, ax: Axes | None = None, names: str = "legend",
-    ordered: bool = False, colors: Sequence[str] = (), references: Mapping[str, float | Points] | None = None,
-    notes: Sequence[tuple[float, str]] = (), write: str = "", **limits: Any,
+    joined: bool = True, ordered: bool = False, colors: Sequence[str] = (), dashed: Sequence[str] = (),
+    references: Mapping[str, float | Points] | None = None, notes: Sequence[tuple[float, str]] = (),
+    write: str = "", **limits: Any,
 ) -> Axes:  # fmt: skip
     """Any number of curves, with their intervals if they have any; a logarithmic axis shows 0 at its lower end, as "0".
 
     Args:
         lines: name -> (x, y), or (x, y, low, high).
         names: where they are written: "legend", "ends" of the curves, or "none".
+        joined: False for points without a line between them.
         ordered: shades from dark to light, for curves that have an order, such as positions.
         colors: of the curves, instead of the palette.
+        dashed: names of the curves that belong to held-out captchas.
         references: name -> y of a level, or (x, y): what the curves are compared with, grey and dotted.
         notes: (x, text), written at the lower edge.
         write: how each y is written beside its point (with "ends": the last), such as "{:.1f} %".
@@ -40,6 +43,7 @@ def curves(
     ax.set(**{scale: limits.pop(scale) for scale in ("xscale", "yscale") if scale in limits})
     styles = series_styles(len(drawn), ordered, colors)
     for (name, points), style in zip(drawn.items(), styles, strict=True):
+        style["linestyle"] = "--" if name in dashed else style["linestyle"] if joined else "none"
         lowest = [_lowest(scale, drawn, first) for scale, first in ((ax.get_xscale(), True), (ax.get_yscale(), False))]
         _draw(ax, name, points, style, lowest, "" if names == "ends" else write)
     for (name, where), dots in zip((references or {}).items(), cycle(DOTS), strict=False):
@@ -74,7 +78,7 @@ def _draw(
     ax: Axes, name: str, points: list[np.ndarray], style: Mapping[str, Any], lowest: Sequence[float], write: str
 ) -> None:
     x, y, *bounds = np.maximum(points[0], lowest[0]), *(np.maximum(column, lowest[1]) for column in points[1:])
-    marker = style["marker"] if len(x) <= MOST_MARKED else ""
+    marker = style["marker"] if len(x) <= MOST_MARKED or style["linestyle"] == "none" else ""
     errors = [abs(y - bound) for bound in bounds] or None
     ax.errorbar(x, y, errors, label=name, marker=marker, markersize=4, capsize=3,
                 color=style["color"], linestyle=style["linestyle"])  # fmt: skip
