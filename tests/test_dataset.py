@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import signal
 import string
 import subprocess
@@ -22,6 +23,7 @@ from PIL import Image
 
 from helpers import files
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font, kept_name
 from helpers.captchas.pictures import open_image
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data import cores
@@ -30,7 +32,7 @@ from helpers.data.generate import generate
 from helpers.data.images import image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
 from helpers.errors import SettingsError, StepError, StyleError
-from helpers.settings import Settings, load_settings
+from helpers.settings import Settings, load_settings, open_experiment
 
 SMALL = {"train_count": 20, "validation_count": 5, "test_count": 5}
 GOLDEN_DIGEST = "40a08ca7d3bcb5ab9c3ea400a966bc55ee3f61fa5219e58ea74a2e3f00471ba9"
@@ -392,3 +394,65 @@ def test_a_style_of_few_texts_needs_some_in_each_split(monkeypatch):
     with pytest.raises(SettingsError, match=r"100 different texts.* \(100 train, 0 validation, 0 test\)"):
         check_texts(style)
     count_texts.cache_clear()
+
+
+# fonts of one's own
+
+
+@pytest.fixture
+def own_font(tmp_path) -> Path:
+    return Path(shutil.copyfile(find_font("DejaVuSerif"), tmp_path / "Mine.ttf"))
+
+
+def in_own_font(font: Path, folder: Path, **changes) -> Settings:
+    counts = {"train_count": 6, "validation_count": 2, "test_count": 2, **changes}
+    return load_settings("mine", style=CaptchaStyle(fonts=str(font)), data_dir=folder, **counts)
+
+
+def test_an_experiment_keeps_its_font_and_can_be_drawn_elsewhere(own_font, tmp_path):
+    settings = in_own_font(own_font, tmp_path / "data")
+    digest = generate(settings)["images_digest"]
+    assert [path.read_bytes() for path in settings.own_fonts.iterdir()] == [own_font.read_bytes()]
+    stored = json.loads((settings.folder / "experiment.json").read_text())["style"]["fonts"]
+    assert stored == [path.name for path in settings.own_fonts.iterdir()]
+    own_font.unlink()
+    shutil.copytree(settings.folder, tmp_path / "elsewhere" / "quick" / "copy")
+    moved = open_experiment("copy", data_dir=tmp_path / "elsewhere")
+    assert Path(moved.style.fonts[0]).is_relative_to(tmp_path / "elsewhere")
+    moved.manifest_path.unlink()
+    shutil.rmtree(moved.images_folder / "train")
+    assert generate(moved)["images_digest"] == digest
+
+
+def test_another_font_of_the_same_name_is_another_style(own_font, tmp_path):
+    settings = in_own_font(own_font, tmp_path / "data")
+    generate(settings)
+    assert generate(settings)  # the same again
+    shutil.copyfile(find_font("DejaVuSans"), own_font)
+    with pytest.raises(StepError, match=r"exists with other settings \(fonts: .*Mine-\w{8}\.ttf.*, not .*Mine-\w{8}"):
+        generate(in_own_font(own_font, tmp_path / "data"))
+
+
+def test_a_kept_font_that_was_changed_or_removed_is_not_drawn_with(own_font, tmp_path):
+    settings = in_own_font(own_font, tmp_path / "data")
+    generate(settings)
+    settings.manifest_path.unlink()
+    (kept,) = settings.own_fonts.iterdir()
+    for spoil in (lambda: shutil.copyfile(find_font("DejaVuSans"), kept), kept.unlink):
+        spoil()
+        with pytest.raises(StyleError, match=rf"there is no font '{kept.name}'"):
+            generate(open_experiment("mine", data_dir=tmp_path / "data"))
+
+
+def test_a_font_of_the_packages_stays_a_name_also_by_its_path(tmp_path):
+    for name in ("DroidSansMono", "DejaVuSerif"):
+        style = CaptchaStyle(fonts=str(find_font(name)))
+        assert style.to_dict()["fonts"] == [name]
+    generate(in_own_font(find_font("DejaVuSerif"), tmp_path))
+    assert not open_experiment("mine", data_dir=tmp_path).own_fonts.exists()
+
+
+def test_the_note_in_a_picture_does_not_depend_on_where_the_font_lies(own_font, tmp_path):
+    elsewhere = shutil.copyfile(own_font, tmp_path / kept_name(str(own_font)))
+    notes = [draw_captcha("5020", CaptchaStyle(fonts=str(path)), 1).info["drawn"] for path in (own_font, elsewhere)]
+    assert notes[0] == notes[1]
