@@ -110,8 +110,8 @@ def run(settings: Settings) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m helpers", description=__doc__, formatter_class=form)
+    as_written = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = argparse.ArgumentParser("python -m helpers", **as_written)
     parser.add_argument("task", choices=["run", "clean"])
     task = {"run": run, "clean": clean}[parser.parse_args(arguments).task]
     return carried_out(task)

@@ -302,7 +302,8 @@ def test_clean_deletes_what_the_project_made_and_nothing_else(settings, monkeypa
     assert "data/default: 2 files, 2.0 MB" in said or "data/default: 3 files, 2.0 MB" in said
     for kept in ("notes.txt stays: the project did not make it", "linked stays: it is a link"):
         assert f"data/{kept}" in said
-    for kept in ("broken", "fonts", "photographs"):
+    assert "data/fonts stays: these are your fonts" in said
+    for kept in ("broken", "photographs"):
         assert f"data/{kept} stays: it has no experiment.json that describes an experiment" in said
 
 

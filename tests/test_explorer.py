@@ -442,6 +442,12 @@ def test_a_font_of_ones_own_is_shown_letter_by_letter_and_drawn_with(monkeypatch
     assert explorer.letters.layout.display is None and letters.min() < 100
     assert np.array_equal(letters, np.asarray(grid.specimen("DejaVuSerif", "0123456789")))
     assert explorer.upload.value == ()  # the same file can be chosen again
+    explorer.knobs["alphabet"].value = "01"
+    letters = np.asarray(Image.open(io.BytesIO(explorer.letters.value)))
+    assert np.array_equal(letters, np.asarray(grid.specimen("DejaVuSerif", "01")))
+    explorer.preset.value = "clean"
+    assert explorer.letters.layout.display == "none"
+    assert Explorer(CaptchaStyle(fonts=font)).letters.layout.display is None
     assert (Path(font).stem, font) in Explorer().knobs["fonts"].options  # another explorer offers it too
 
 

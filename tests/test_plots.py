@@ -302,11 +302,11 @@ def test_mistakes_are_dots_on_a_logarithmic_axis_that_shows_none_at_its_end():
         ends = [100 * (1 - score.high), 100 * (1 - score.low)]
         assert list(interval.get_xdata()) == pytest.approx(np.clip(ends, least, most))
     assert 0 < least < 100 * (1 - scores["few"].high)
-    assert "99.6 %, 996 of 1,000" in texts(ax)
+    assert "99.6 % right, 996 of 1,000" in texts(ax)
 
 
 def test_pictures_stand_beside_their_shares():
-    pictures = [np.zeros((60, 160, 3), np.uint8), np.full((60, 200), 255, np.uint8)]
+    pictures = [np.zeros((60, 160, 3), np.uint8), np.full((60, 1600), 255, np.uint8)]
     ax = plots.shares({"a": (1, 2, 0.5, 0.1, 0.9), "b": (2, 2, 1.0, 0.3, 1.0)}, "read [%]", "Two", pictures=pictures)
     boxes = [artist for artist in ax.artists if isinstance(artist, AnnotationBbox)]
     assert [box.xy[1] for box in boxes] == [0, 1]

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,13 +15,14 @@ from PIL import Image
 from test_pictures import MODES, in_mode
 
 from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.fonts import find_font, keep_font
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import list_images
 from helpers.data.records import load_batches
 from helpers.errors import ImageError, StepError
 from helpers.network.calibration import UNCALIBRATED, Calibration, looked_at, observed, tempered
-from helpers.network.saved import CALIBRATION_MEMBER, STYLE_MEMBER, load_network
+from helpers.network.saved import CALIBRATION_MEMBER, STYLE_MEMBER, load_network, save_network
 from helpers.network.views import careful_logits
 from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
@@ -384,3 +386,15 @@ def test_a_file_that_is_no_network_of_ours_names_notebook_4(tmp_path, finished):
     for path in (text, without_style, cut, *others):
         with pytest.raises(StepError, match=rf"{path.name} is no network that notebook 04_train_alexnet saved"):
             Reader.load(path)
+
+
+def test_the_style_of_a_network_is_drawn_with_the_fonts_of_its_experiment(tmp_path, tiny):
+    font = shutil.copyfile(find_font("DejaVuSerif"), tmp_path / "Mine.ttf")
+    settings = load_settings("mine", style=CaptchaStyle(fonts=str(font)), data_dir=tmp_path / "data")
+    expected = draw_captcha("5020", settings.style, 1).tobytes()
+    kept = dataclasses.replace(settings.style, fonts=keep_font(str(font), settings.own_fonts))
+    font.unlink()
+    for network in (None, "another"):
+        path = dataclasses.replace(settings, network=network).model_path
+        save_network(path, tiny(CaptchaStyle()), kept)
+        assert draw_captcha("5020", Reader.load(path).style, 1).tobytes() == expected

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,7 +109,9 @@ def test_a_network_that_was_trained_anew_is_another_try(folder, monkeypatch, cap
         file.write(b" ")
     second = try_style(DOTS)
     assert second.network != first.network and "tried before" not in capsys.readouterr().out
-    assert list_tries() == [second]  # in the place of the first
+    assert list_tries() == [first, second]
+    assert try_style(DOTS, again=True).network == second.network
+    assert [row.network for row in list_tries()] == [first.network, second.network]  # in the place of the second
 
 
 @pytest.mark.parametrize("start", ["default", None])
@@ -132,14 +135,20 @@ def test_a_font_of_ones_own_can_be_tried_and_its_row_comes_back(folder, tmp_path
     path = shutil.copyfile(find_font("DejaVuSerif"), tmp_path / "Mine.ttf")
     tried = try_style(style := CaptchaStyle(fonts=str(path)))
     assert tried.style == style
+    path.unlink()
     (row,) = list_tries()
-    assert row.style.to_dict() == style.to_dict() and row.style.fonts[0].startswith("Mine-")
+    (font,) = map(Path, row.style.fonts)
+    assert row.style.to_dict()["fonts"] == [font.name] and font.parent == folder / "fonts"
+    assert in_words(row) == f"fonts: {font.name}"
+    style = row.style
     monkeypatch.setattr(tries, "_tried", lambda *_: pytest.fail("tried again"))
     assert try_style(style).accuracy == tried.accuracy
 
 
 def test_the_scoreboard_shows_each_try_in_words_also_without_its_font(folder, monkeypatch):
     gone = dataclasses.replace(ROW, style=CaptchaStyle(fonts="gone.ttf", check_fonts=False), start=None)
+    twice = dataclasses.replace(ROW, style=CaptchaStyle(fonts=("DejaVuSans",) * 2))
+    assert in_words(twice) == "fonts: DejaVuSans, DejaVuSans"  # chosen twice as often as the others, if there are any
     many = dataclasses.replace(ROW, style=CaptchaStyle(length=(3, 5), rotation=(-60, 60)), start="mine")
     plain = dataclasses.replace(ROW, style=CaptchaStyle())
     assert [in_words(row) for row in (ROW, gone, many, plain)] == [
@@ -151,7 +160,7 @@ def test_the_scoreboard_shows_each_try_in_words_also_without_its_font(folder, mo
     monkeypatch.setattr(board, "load_result", lambda name: {"rows": [to_row(plain)]})
     ax = draw_scoreboard()
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names[0] == "noise dots: 200, 12 s" and names[-1] == "the default style (came along), 12 s"
+    assert names[0] == "noise dots: 200, 12 s" and names[-1] == "came along: the default style, 12 s"
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"] == pytest.approx([10] * 4)
     assert len(ax.artists) == 4
 
@@ -177,7 +186,7 @@ def test_a_try_can_be_interrupted_and_leaves_nothing(folder, monkeypatch):
         ('{"format": 1, "rows": [{}]}', "accuracy"),
         ('{"format": 1, "rows": 7}', "not iterable"),
         ('{"format": 1, "rows": [{"accuracy": [5, 3]}]}', "no proportion"),
-        ('{"format": 2, "rows": []}', "a newer version of these notebooks wrote it"),
+        ('{"format": 3, "rows": []}', "a newer version of these notebooks wrote it"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_at_once_and_nothing_is_lost(folder, monkeypatch, content, reason):

@@ -22,6 +22,8 @@ FOLDERS = (  # these packages are on every machine that runs the notebooks
 FONT_FILES = (".ttf", ".otf", ".ttc")  # a font that ends so is a file of one's own, named by its path
 FAMILIES = ("DejaVu", "DroidSans", "HankenGrotesk", "STIXGeneral")  # with digits and letters
 
+_digest = functools.lru_cache(maxsize=256)(lambda path, changed: files.file_digest(path))
+
 
 def find_font(name: str) -> Path:
     """The file of a font: a name such as "DejaVuSans", or the path of a .ttf, .otf or .ttc file.
@@ -29,9 +31,8 @@ def find_font(name: str) -> Path:
     Names are those in `captcha` (DroidSansMono), matplotlib (DejaVu, STIX) and `font-hanken-grotesk`.
     """
     there = [folder / f"{name}{suffix}" for folder in FOLDERS for suffix in (".ttf", ".otf")]
-    own = Path(name).expanduser()
-    for file in (*there, *[own] * (own.suffix.lower() in FONT_FILES)):
-        if file.is_file():
+    for file in (*there, Path(name).expanduser()):
+        if file.is_file() and file.suffix.lower() in FONT_FILES:
             return file
     known = ", ".join(known_fonts())
     raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: {known}")
@@ -42,23 +43,22 @@ def kept_name(font: str) -> str:
     path = Path(font).expanduser()
     if path.suffix.lower() not in FONT_FILES or path.parent in FOLDERS:
         return path.stem if path.parent in FOLDERS else font
-    mark = f"-{files.file_digest(path)[:8]}" if path.is_file() else ""
+    mark = f"-{_digest(path, path.stat().st_mtime_ns)[:8]}" if path.is_file() else ""
     return path.name if path.stem.endswith(mark) else f"{path.stem}{mark}{path.suffix}"
 
 
 def keep_font(font: str, folder: Path) -> str:
     """The font; if it is a file of one's own, copied into `folder`, under the name by which files of ours know it."""
     own, path = Path(font).expanduser(), folder / kept_name(font)
-    if path.suffix.lower() not in FONT_FILES or not own.is_file():
-        return font
-    with files.written_whole(path) as temporary:
-        shutil.copyfile(own, temporary)
-    return str(path)
+    if path.suffix.lower() in FONT_FILES and own.is_file() and not path.is_file():
+        with files.written_whole(path) as temporary:
+            shutil.copyfile(own, temporary)
+    return str(path) if path.is_file() else font
 
 
-def kept_fonts(fonts: Iterable[str], folder: Path) -> tuple[str, ...]:
+def kept_fonts(fonts: Iterable[str], folder: Path | None) -> tuple[str, ...]:
     """Fonts named in a file of ours, those that `keep_font` copied into `folder` by their paths there."""
-    there = {font: folder / font for font in fonts if (folder / font).is_file()}
+    there = {font: folder / font for font in fonts if folder and (folder / font).is_file()}
     return tuple(str(there[font]) if font in there and kept_name(str(there[font])) == font else font for font in fonts)
 
 

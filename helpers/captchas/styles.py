@@ -114,8 +114,7 @@ class CaptchaStyle:
         if unknown := sorted(set(fields) - {field.name for field in dataclasses.fields(cls)}):
             raise StyleError(f"A captcha style has no field {', '.join(unknown)}.")
         style = cls(**fields, check_fonts=False)
-        fonts = kept_fonts(style.fonts, own_fonts) if own_fonts else style.fonts
-        return dataclasses.replace(style, fonts=fonts, check_fonts=check_fonts)
+        return dataclasses.replace(style, fonts=kept_fonts(style.fonts, own_fonts), check_fonts=check_fonts)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:

@@ -17,9 +17,9 @@ from helpers.files.results import load_result
 def draw_scoreboard() -> Axes:
     """A row for each try, your own and those that come along: in words, a captcha, what was misread, the seconds."""
     named = [(in_words(row), row) for row in list_tries()]
-    named += [(f"{in_words(row)} (came along)", row) for row in map(from_row, load_result("tries")["rows"])]
-    scores = {f"{textwrap.fill(name, 36)}, {row.seconds:.0f} s": row.accuracy for name, row in named}
-    captchas = [sample_of(row.style) for _, row in named]
+    named += [(f"came along: {in_words(row)}", row) for row in map(from_row, load_result("tries")["rows"])]
+    shown = {f"{textwrap.fill(textwrap.shorten(name, 68), 36)}, {row.seconds:.0f} s": row for name, row in named}
+    scores, captchas = {name: row.accuracy for name, row in shown.items()}, [sample_of(r.style) for r in shown.values()]
     title = "Mistakes after a try, and how long it took"
     return plots.shares(scores, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
 
@@ -29,9 +29,10 @@ def in_words(row: Try) -> str:
     default, words = CaptchaStyle().to_dict(), []
     for name, value in row.style.to_dict().items():
         if value != default[name]:
-            separator = ", " if name in ("fonts", "font_sizes") else " to "
-            several = separator.join(map(str, dict.fromkeys(value))) if isinstance(value, list) else value
-            words.append(f"{name.replace('_', ' ')}: {several}")
+            if isinstance(value, list):  # of several, or the ends of a range
+                several = name in ("fonts", "font_sizes")
+                value = (", " if several else " to ").join(map(str, value if several else dict.fromkeys(value)))
+            words.append(f"{name.replace('_', ' ')}: {value}")
     begun = {None: ["from random weights"], "default": []}.get(row.start, [f"from {row.start}"])
     return "; ".join([*(words or ["the default style"]), *begun])
 

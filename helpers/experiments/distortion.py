@@ -45,15 +45,15 @@ class Distortion:
         grey = tf.cast(images, tf.float32)
         lightest, darkest = (of(grey, axis=[1, 2, 3], keepdims=True) for of in (tf.reduce_max, tf.reduce_min))
         ink = (lightest - grey) / tf.maximum(lightest - darkest, 1.0)  # 0 background, 1 text
-        ink = self.move(self.ripple(self.change_strokes(ink)))
-        ink = self.sprinkle(self.draw_lines(self.fade(ink)))
-        pixels = self.paint(self.soften(ink))
+        ink = self._move(self._ripple(self._change_strokes(ink)))
+        ink = self._sprinkle(self._draw_lines(self._fade(ink)))
+        pixels = self._paint(self._soften(ink))
         pixels += tf.random.normal(tf.shape(pixels)) * self.grain * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2
         pixels = tf.saturate_cast(tf.round(255 * pixels), images.dtype)
         return tf.ensure_shape(pixels, images.shape), labels
 
-    def change_strokes(self, ink: tf.Tensor) -> tf.Tensor:
-        """Some pictures get thicker strokes, thinner ones, or outlines only."""
+    def _change_strokes(self, ink: tf.Tensor) -> tf.Tensor:
+        # some pictures get thicker strokes, thinner ones, or outlines only
         thick = tf.nn.max_pool2d(ink, 3, 1, "SAME")
         thin = -tf.nn.max_pool2d(-ink, 2, 1, "SAME")
         draw = uniform(tf.shape(ink)[0], 0.0, 1.0)
@@ -62,8 +62,7 @@ class Distortion:
             draw -= share
         return ink
 
-    def ripple(self, ink: tf.Tensor) -> tf.Tensor:
-        """Rows move across and columns down, each along a wave of its own."""
+    def _ripple(self, ink: tf.Tensor) -> tf.Tensor:  # rows move across and columns down, each along a wave of its own
         for _ in range(2):
             count, length = tf.shape(ink)[0], ink.shape[1]
             along = tf.reshape(tf.range(length, dtype=tf.float32), [1, length, 1, 1])
@@ -72,8 +71,8 @@ class Distortion:
             ink = tf.transpose(ink, [0, 2, 1, 3])
         return ink
 
-    def move(self, ink: tf.Tensor) -> tf.Tensor:
-        """Another size, place, slope and slant; what comes in from outside is background."""
+    def _move(self, ink: tf.Tensor) -> tf.Tensor:
+        # another size, place, slope and slant; what comes in from outside is background
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         across, down = (1 / tf.random.uniform([count], *self.scale) for _ in range(2))
         turn, lean = (most * tf.random.uniform([count], -1.0, 1.0) for most in (math.radians(self.slope), self.slant))
@@ -86,14 +85,13 @@ class Distortion:
         rows = [matrix[0], matrix[1], ends[0], matrix[2], matrix[3], ends[1], *2 * [tf.zeros([count])]]
         return keras.ops.image.affine_transform(ink, tf.stack(rows, axis=1))
 
-    def fade(self, ink: tf.Tensor) -> tf.Tensor:
-        """The text's strength changes from left to right."""
+    def _fade(self, ink: tf.Tensor) -> tf.Tensor:  # the text's strength changes from left to right
         count, width = tf.shape(ink)[0], ink.shape[2]
         lost = self.faint * uniform(count, 0.0, 1.0) * tf.random.uniform([count, 1, 6, 1])
         return ink * (1 - tf.image.resize(lost, [1, width]))
 
-    def draw_lines(self, ink: tf.Tensor) -> tf.Tensor:
-        """Lines of any strength, most of them of the text's colour, some of the background's."""
+    def _draw_lines(self, ink: tf.Tensor) -> tf.Tensor:
+        # lines of any strength, most of them of the text's colour, some of the background's
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         x = tf.reshape(tf.range(width, dtype=tf.float32), [1, 1, width, 1])
         y = tf.reshape(tf.range(height, dtype=tf.float32), [1, height, 1, 1])
@@ -108,20 +106,18 @@ class Distortion:
             ink = tf.where(uniform(count, 0.0, 1.0) < 0.8, tf.maximum(ink, line), ink * (1 - line))
         return ink
 
-    def sprinkle(self, ink: tf.Tensor) -> tf.Tensor:
-        """Single pixels of any strength between background and text."""
+    def _sprinkle(self, ink: tf.Tensor) -> tf.Tensor:  # single pixels of any strength between background and text
         share = self.speckles * uniform(tf.shape(ink)[0], 0.0, 1.0) ** 2  # mostly few
         return tf.where(tf.random.uniform(tf.shape(ink)) < share, tf.random.uniform(tf.shape(ink)), ink)
 
-    def soften(self, ink: tf.Tensor) -> tf.Tensor:
-        """Mix each pixel with its neighbours' mean, twice."""
+    def _soften(self, ink: tf.Tensor) -> tf.Tensor:  # mix each pixel with its neighbours' mean, twice
         for _ in range(2):
             share = uniform(tf.shape(ink)[0], 0.0, self.blur)
             ink += share * (tf.nn.avg_pool2d(ink, 3, 1, "SAME") - ink)
         return ink
 
-    def paint(self, ink: tf.Tensor) -> tf.Tensor:
-        """Grey levels, 0 to 1: a background that may change from edge to edge, and text that stands out."""
+    def _paint(self, ink: tf.Tensor) -> tf.Tensor:
+        # grey levels, 0 to 1: a background that may change from edge to edge, and text that stands out
         count, (height, width) = tf.shape(ink)[0], ink.shape[1:3]
         # As if all text were darker; then some pictures are turned round.
         background = uniform(count, self.contrast, 1.0)

@@ -13,8 +13,8 @@ from helpers.errors import TutorialError
 from helpers.experiments import fitting_networks
 from helpers.experiments.board import TryIt
 from helpers.experiments.choice import bring_font, chosen_style, keep
-from helpers.experiments.grid import arranged, as_png, glance, marked, samples, specimen
-from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, make_upload, set_knobs, value_of
+from helpers.experiments.grid import arranged, as_png, glance, marked, samples
+from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, make_upload, set_knobs, show_letters, value_of
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
@@ -57,8 +57,8 @@ class Explorer(widgets.VBox):
         self.upload.observe(self._brought, "value")
         knobs = widgets.GridBox([self.preset, self.network, *self.knobs.values(), self.upload], layout=BESIDE)
         buttons = widgets.HBox([self.tries.button, self.button])
-        above = [self.picture, self.told, self.refusal, self.letters]
-        super().__init__([*above, knobs, buttons, self.line, self.tries, widgets.HTML(GONE)])
+        above, below = [self.picture, self.told, self.refusal, self.letters], [self.line, self.tries]
+        super().__init__([*above, knobs, buttons, *below, widgets.HTML(GONE)])
         self._read_by(self.network.value)
 
     def __repr__(self) -> str:
@@ -74,6 +74,7 @@ class Explorer(widgets.VBox):
     def _draw(self, style: CaptchaStyle) -> None:
         self._samples = texts, images = samples(style)
         self.drawn, self.refusal.value, self._refused = style, "", {}
+        show_letters(self.letters, style)
         if (asked := (style.alphabet, style.length, style.height, style.image_width)) != self._asked:
             self._asked, self._found = asked, fitting_networks(load_settings(), style)
             self.network.options, self.network.value = tuple(self._found), next(iter(self._found), None)
@@ -135,7 +136,6 @@ class Explorer(widgets.VBox):
             try:
                 font = bring_font(file["name"], file["content"], self.drawn.alphabet)
                 self._show(dataclasses.replace(self.drawn, fonts=font))
-                self.letters.value, self.letters.layout.display = as_png(specimen(font, self.drawn.alphabet)), None
             except (TutorialError, OSError) as reason:
                 self.refusal.value = f"<b>This font is not used.</b> {html.escape(str(reason))}"
 

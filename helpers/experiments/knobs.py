@@ -9,13 +9,14 @@ from ipywidgets import FloatRangeSlider, FloatSlider, IntRangeSlider, IntSlider
 from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
 from helpers.experiments.choice import own_fonts
+from helpers.experiments.grid import as_png, specimen
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
 BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
 GONE = (  # what Lab shows of widgets whose kernel was restarted: not broken links, but one sentence
     "<style>.jupyter-widgets-disconnected::before { display: none !important } .explorer-gone { display: none }"
     ".jupyter-widgets-disconnected .explorer-gone { display: block }</style>"
-    "<b class='explorer-gone'>The kernel was restarted. Run this cell again, and they work again.</b>"
+    "<b class='explorer-gone'>The kernel was restarted. Run this cell again to go on.</b>"
 )
 SLIDERS = {  # field of a style: its slider, lowest, highest and step; a style beyond these widens it
     "font_sizes": (IntRangeSlider, 20, 80, 2, "font sizes [px]"),
@@ -47,6 +48,13 @@ def make_upload() -> tuple[widgets.FileUpload, widgets.Image]:
     """A button for a font of one's own, and a picture for its characters, hidden at first."""
     upload = widgets.FileUpload(accept=",".join(FONT_FILES), description="A font of my own", layout=KNOB["layout"])
     return upload, widgets.Image(format="png", layout=widgets.Layout(max_width="690px", display="none"))
+
+
+def show_letters(picture: widgets.Image, style: CaptchaStyle) -> None:
+    """The characters of the first font of one's own, if there is one."""
+    own = [font for font in style.fonts if font.lower().endswith(FONT_FILES)]
+    picture.layout.display = None if own else "none"
+    picture.value = as_png(specimen(own[0], style.alphabet)) if own else b""
 
 
 def set_knobs(knobs: dict[str, Any], style: CaptchaStyle) -> None:

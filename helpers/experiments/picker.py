@@ -18,9 +18,8 @@ from helpers.reading import Reader, Reading
 def verdict(reading: Reading) -> str:
     """What was read, how sure the network is of it, and a warning where that means little, as a sentence or two."""
     said = f"Read as {reading.text or 'nothing'}, {scores.percent(reading.confidence)} % sure."
-    if reading.familiar:
-        return said
-    return f"{said} But this picture looks unlike those that the network was trained on: do not rely on it."
+    unlike = " But this picture looks unlike those that the network was trained on: do not rely on it."
+    return said + unlike * (not reading.familiar)
 
 
 class Picker(widgets.VBox):

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files, scores
+from helpers.captchas.fonts import keep_font
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError, TutorialError
 from helpers.experiments.choice import own_fonts
-from helpers.scores import Proportion
 from helpers.settings import load_settings
 
-FORMAT = 1  # of tries.json
+FORMAT = 2  # of tries.json
 SCORES = ("accuracy", "before", "forgot")
 
 
@@ -21,9 +21,9 @@ class Try:
 
     style: CaptchaStyle
     start: str | None  # the experiment whose network it began with; None: random weights
-    accuracy: Proportion  # of the new network, on the style
-    before: Proportion | None  # of the network that it began with, on the style
-    forgot: Proportion | None  # of the new network, on the style that it began with
+    accuracy: scores.Proportion  # of the new network, on the style
+    before: scores.Proportion | None  # of the network that it began with, on the style
+    forgot: scores.Proportion | None  # of the new network, on the style that it began with
     seconds: float
     date: str  # YYYY-MM-DD
     network: str | None = None  # a digest of the network that it began with
@@ -50,11 +50,13 @@ def list_tries() -> list[Try]:
 
 
 def keep_try(row: Try) -> None:
-    """Add a row to them, in the place of an earlier one of the same style and start."""
+    """Add a row to them, in the place of an earlier one of the same style and network."""
     with files.only_writer(_path().parent, wait=10):
-        kept, new = [to_row(each) for each in list_tries()], to_row(row)
-        others = [each for each in kept if (each["style"], each["start"]) != (new["style"], new["start"])]
-        files.write_json(_path(), {"format": FORMAT, "rows": [*others, new]})
+        kept = list_tries()
+        _ = [keep_font(font, own_fonts()) for each in (*kept, row) for font in each.style.fonts]  # to be shown later
+        same = [(row.style.to_dict(), row.start, network) for network in (None, row.network)]
+        others = [each for each in map(to_row, kept) if (each["style"], each["start"], each["network"]) not in same]
+        files.write_json(_path(), {"format": FORMAT, "rows": [*others, to_row(row)]})
 
 
 def from_row(row: dict[str, Any], own_fonts: Path | None = None) -> Try:

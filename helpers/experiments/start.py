@@ -12,11 +12,9 @@ from helpers.settings import Settings, open_experiment
 def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Model:
     """The untrained `model` with the weights of another experiment's network; compile it afterwards.
 
-    Its name says where it comes from. A StepError refuses a network that reads another alphabet, other
-    lengths or another size of picture, or that has other layers.
-
-    Args:
-        source: a trained experiment beside this one, by its name, or the path of its model.keras.
+    `source` is a trained experiment beside this one, by its name, or the path of its model.keras. The name of `model`
+    then says where it comes from. A StepError refuses a network that reads another alphabet, other lengths or another
+    size of picture, or that has other layers.
     """
     as_named = {"profile": settings.profile, "data_dir": settings.data_dir}
     path = Path(source) if str(source).endswith(".keras") else open_experiment(source, **as_named).model_path

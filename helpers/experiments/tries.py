@@ -25,7 +25,6 @@ from helpers.network.alexnet import build_alexnet
 from helpers.network.saved import load_network
 from helpers.network.views import careful_logits
 from helpers.quiet_tensorflow import keras, tf
-from helpers.scores import Proportion
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import shift_batch
 from helpers.training.fit import TrainingStopped, compile_model
@@ -63,13 +62,12 @@ def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = 
         counted = _tried(style, path, old)
     except KeyboardInterrupt:
         raise TrainingStopped("Stopped. Nothing of this try was kept.") from None
-    seconds, today = round(time.perf_counter() - began, 1), datetime.date.today().isoformat()
-    row = Try(style, start, *counted, seconds, today, network)
+    row = Try(style, start, *counted, round(time.perf_counter() - began, 1), datetime.date.today().isoformat(), network)
     keep_try(row)
     return row
 
 
-def _tried(style: CaptchaStyle, path: Path | None, old: CaptchaStyle | None) -> list[Proportion | None]:
+def _tried(style: CaptchaStyle, path: Path | None, old: CaptchaStyle | None) -> list[scores.Proportion | None]:
     """Draw, train and score, beginning with the network in `path`, which reads `old`: accuracy, before, forgot."""
     settings = load_settings("try", style=style, **COUNTS, **(WARM if path else COLD))
     keras.utils.set_random_seed(settings.seed)
@@ -109,7 +107,9 @@ def fit(model: keras.Model, settings: Settings, captchas: tuple[np.ndarray, np.n
         model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[step])
 
 
-def score(read: Callable[[np.ndarray], tf.Tensor], captchas: tuple[np.ndarray, np.ndarray], bar: tqdm) -> Proportion:
+def score(
+    read: Callable[[np.ndarray], tf.Tensor], captchas: tuple[np.ndarray, np.ndarray], bar: tqdm
+) -> scores.Proportion:
     """How many captchas are read completely right, by a function that gives the network's logits."""
     bar.set_description("reading")
     images, labels = captchas

@@ -19,12 +19,9 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Draw, pack, train and test an experiment: what notebooks 2 to 4 do, without their looks. Returns its metrics.
 
-    What is there already is not made again, so a call that was stopped goes on where it was.
-
-    Args:
-        style: of a new experiment; None takes one that is there.
-        start_from: the experiment whose network it begins with; None begins with random weights.
-        profile: "full" or "quick"; None takes it from CAPTCHA_PROFILE.
+    What is there already is not made again, so a call that was stopped goes on where it was. Without a `style` it takes
+    an experiment that is there. `start_from` names the experiment whose network it begins with; None begins with random
+    weights. `profile` is "full" or "quick"; None takes it from CAPTCHA_PROFILE.
     """
     settings = load_settings(name, profile, style=style) if style else open_experiment(name, profile)
     generate(settings)

@@ -1,9 +1,8 @@
 """AlexNet for captchas: batch [batch, height, width, 1] -> logits [batch, positions, classes].
 
-Five convolutions, three overlapping max-pools, two hidden dense layers, and one softmax for each
-position. Sources: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep
-convolutional neural networks"; Krizhevsky 2014, arXiv:1404.5997 (one tower); without
-local response normalisation.
+Five convolutions, three overlapping max-pools, two hidden dense layers, and one softmax for each position. Sources:
+Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks"; Krizhevsky 2014,
+arXiv:1404.5997 (one tower); without local response normalisation.
 """
 
 import functools

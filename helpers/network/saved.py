@@ -130,7 +130,7 @@ def load_network(path: Path) -> SavedNetwork:
             style = json.loads(archive.read(STYLE_MEMBER))
             found = archive.read(CALIBRATION_MEMBER) if CALIBRATION_MEMBER in archive.namelist() else b"{}"
         model = keras.models.load_model(path, compile=False)
-        style = CaptchaStyle.from_dict(style, check_fonts=False)
+        style = CaptchaStyle.from_dict(style, False, path.parents[2 * (path.parts[-3:-2] == ("networks",))] / "fonts")
         check_network(model, style)
         return SavedNetwork(model, style, Calibration.from_dict(json.loads(found)))
     except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError, StepError) as reason:

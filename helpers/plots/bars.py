@@ -53,15 +53,17 @@ def shares(
             ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
         ax.plot(interval, [index, index], color="black", linewidth=3)
         decimals = next((d for d in range(1, 6) if share in (0, 1) or round(100 * share, d) not in (0, 100)), 6)
-        ax.annotate(f"{100 * share:.{decimals}f} %, {right:,} of {count:,}", (1.02, index), va="center", fontsize=9,
-                    xycoords=("axes fraction", "data"))  # fmt: skip
-    shapes = [np.shape(picture)[:2] for picture in pictures]
-    for index, (picture, (height, _)) in enumerate(zip(pictures, shapes, strict=True)):
-        box = OffsetImage(np.asarray(picture), zoom=32 / height, cmap="gray", clim=(0, 255))
+        written = f"{100 * share:.{decimals}f} %{' right' * mistakes}, {right:,} of {count:,}"
+        ax.annotate(written, (1.02, index), va="center", fontsize=9, xycoords=("axes fraction", "data"))
+    zooms = [min(32 / height, 130 / width) for height, width, *_ in map(np.shape, pictures)]
+    for index, (picture, zoom) in enumerate(zip(pictures, zooms, strict=True)):
+        box = OffsetImage(np.asarray(picture), zoom=zoom, cmap="gray", clim=(0, 255))
         ax.add_artist(AnnotationBbox(box, (-0.01, index), xycoords=("axes fraction", "data"), frameon=False,
                                      box_alignment=(1, 0.5)))  # fmt: skip
     ax.set_yticks(range(len(scores)), list(scores))
-    ax.tick_params(axis="y", pad=max([3, *(14 + 32 * width / height for height, width in shapes)]), length=0)
+    ax.tick_params(
+        axis="y", pad=max([3, *(14 + zoom * np.shape(pictures[i])[1] for i, zoom in enumerate(zooms))]), length=0
+    )
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)
     ax.xaxis.set_major_formatter("{x:g}")

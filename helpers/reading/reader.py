@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -45,7 +44,7 @@ class Reader:
         self._answer = Engines(model, style)
 
     @classmethod
-    def load(cls, experiment_or_path: str | Path, network: str | None = None) -> Self:
+    def load(cls, experiment_or_path: str | Path, network: str | None = None) -> "Reader":
         """The trained network of an experiment, by its name or the path of its model.keras; StepError without one.
 
         Args:

@@ -14,8 +14,7 @@ from helpers.settings import Settings
 PROBE_SIZE = 256  # captchas
 POINTS = 40  # on the whole curve
 EARLY, EARLY_EVERY = 400, 20  # batches: at first there is most to see
-Probe = tuple[np.ndarray, np.ndarray]
-"""Images uint8 [captchas, height, width, 1] and labels int32 [captchas, positions]."""
+Probe = tuple[np.ndarray, np.ndarray]  # images uint8 [captchas, height, width, 1], labels int32 [captchas, positions]
 
 
 class LivePlot(keras.callbacks.Callback):

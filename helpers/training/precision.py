@@ -15,10 +15,9 @@ from helpers.quiet_tensorflow import isa_limit, keras, tf, uses_onednn
 
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 WITH_BFLOAT16 = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")  # in the names of oneDNN's limits
-CPU_INFO = Path("/proc/cpuinfo")
 
 
-def has_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
+def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether TensorFlow multiplies bfloat16 numbers by instructions of the processor.
 
     False where the system does not say (not Linux), and where oneDNN, which would do it, is switched off
