@@ -32,7 +32,7 @@ KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
 # The kernel is idle between two cells as well: only when nothing runs for two seconds are all through.
 QUIET = f"""() => {{
     const cells = jupyterapp.shell.currentWidget.content.widgets;
-    const busy = {KERNEL}.status !== "idle" || cells.some(cell => cell.model.executionState === "running");
+    const busy = !finished || {KERNEL}.status !== "idle" || cells.some(cell => cell.model.executionState === "running");
     quiet = busy ? null : quiet ?? Date.now();
     return quiet !== null && Date.now() - quiet > 2000; }}"""
 MINUTE = 60_000  # milliseconds, as the browser counts
@@ -119,7 +119,11 @@ def open_notebook(page, lab, name, experiment):
 
 def run(page, command):
     """Run cells and wait until they are through; the notebook as it is then."""
-    page.evaluate("command => { window.quiet = null; jupyterapp.commands.execute(command); }", command)
+    page.evaluate(
+        """command => { window.quiet = null; window.finished = false;
+            jupyterapp.commands.execute(command).finally(() => { window.finished = true; }); }""",
+        command,
+    )
     page.wait_for_function(QUIET, polling=100)
     notebook = json.loads(
         page.evaluate("JSON.stringify(jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())")
