@@ -38,6 +38,7 @@ CHECKED_CELLS = {
         "image.size",
         "hashlib.sha256(image.tobytes()).hexdigest()[:16]",
         'f"{len(style.alphabet) ** style.max_length:,} texts"',
+        'def line(name, fine, found, advice=""):',
         'f"{build_alexnet(style).count_params():,} parameters"',
     ],
     "02_generate_captchas": [
