@@ -37,7 +37,7 @@ WARM, COLD = {"epochs": 1, "learning_rate": 0.004}, {"epochs": 6}  # from traine
 
 
 def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = False) -> Try:
-    """Train a network on 5,000 captchas of a style and count what it reads of 1,000 others; a row and its font are kept.
+    """Train a network on 5,000 captchas of a style and count what it reads of 1,000 others; keep a row, and its font.
 
     Args:
         start: the experiment whose network it begins with; instead of `default` also another, if that does not fit.
