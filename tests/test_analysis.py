@@ -1,5 +1,6 @@
 """Calibration, slices and occlusion against cases that were computed by hand; what notebooks define comes from them."""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -12,21 +13,21 @@ from helpers import scores
 from helpers.network.calibration import fit_temperature, tempered
 from helpers.scores import confusions
 
-BEYOND = Path(__file__).resolve().parents[1] / "notebooks" / "beyond"
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 
 def defined_in(name: str, *functions: str) -> dict:
-    """The functions that a notebook defines, by name, without the lines around them."""
-    cells = nbformat.read(BEYOND / f"{name}.ipynb", as_version=4).cells
-    parts = [part for cell in cells if cell.cell_type == "code" for part in cell.source.split("\n\n\n")]
-    known = {"np": np, "scores": scores}
-    for function in functions:
-        (source,) = (part for part in parts if part.startswith(f"def {function}("))
-        exec(source, known)
+    """What a notebook imports, and these of the functions that it defines, by name; nothing else of it is executed."""
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    nodes = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code")).body
+    found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name in functions]
+    assert sorted(node.name for node in found) == sorted(functions)
+    imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+    exec(compile(ast.Module([*imports, *found], []), name, "exec"), known := {})
     return known
 
 
-FAILS = defined_in("where_it_fails", "reliability", "calibration_error", "sliced")
+FAILS = defined_in("beyond/where_it_fails", "reliability", "calibration_error", "sliced")
 reliability, calibration_error, sliced = (FAILS[name] for name in ("reliability", "calibration_error", "sliced"))
 
 # Ten readings: four at 0.95 of which one is wrong, four at 0.55 of which two, two at 0.15 of which both.
@@ -116,7 +117,7 @@ def test_the_map_of_a_network_that_looks_at_one_column():
         share = (images[:, :, 33] < 100).mean(axis=1)  # how much of the dark column is left
         return np.stack([np.stack([share, 1 - share], axis=1), np.full((len(images), 2), 0.5)], axis=1)
 
-    occlusion = defined_in("what_it_sees", "occlusion")
+    occlusion = defined_in("beyond/what_it_sees", "occlusion")
     occlusion["probabilities"] = read
     lost = occlusion["occlusion"](image, [0, 1], size=8, step=4)
     assert lost.shape == (2, 10, 20)
