@@ -55,7 +55,8 @@ def running_lab(folder):
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     own = {name: str(folder / name) for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
-    person = {name: value for name, value in os.environ.items() if name != "CAPTCHA_UNATTENDED"}
+    of_tests = ("CAPTCHA_UNATTENDED", "MPLBACKEND")  # a person's kernel shows figures
+    person = {name: value for name, value in os.environ.items() if name not in of_tests}
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--IdentityProvider.token=test",
          "--LabApp.expose_app_in_browser=True", "--allow-root", f"--ServerApp.root_dir={folder / 'notebooks'}"],
@@ -251,3 +252,5 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     table = cell["outputs"][0]["data"]["text/markdown"]
     assert "| default | `CaptchaStyle()` |" in table
     assert '| noisy | `CaptchaStyle.preset("noisy")` |' in table
+    (cell,) = [cell for cell in notebook["cells"] if cell["source"] == "ax = draw_scoreboard()"]
+    assert any("image/png" in output["data"] for output in cell["outputs"])
