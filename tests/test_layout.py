@@ -200,6 +200,6 @@ def test_all_that_is_imported_is_pinned():
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - OPTIONAL
     packages = importlib.metadata.packages_distributions()
-    ours = {"helpers", "tests", "conftest", "test_pictures", "test_styles"}
+    ours = {"helpers", "tests", *(path.stem for path in REPOSITORY.glob("tests/*.py"))}
     for top in tops - ours:
         assert {name.lower().replace("_", "-") for name in packages[top]} & pinned, f"{top} is not pinned"
