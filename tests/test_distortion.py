@@ -8,11 +8,11 @@ import pytest
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
-from helpers.experiments.distortion import Distortion, moved_across
+from helpers.experiments.distortion import Distortion, beside
 from helpers.quiet_tensorflow import tf
 
 NOTHING = Distortion(
-    inverted=0, thick=0, thin=0, outlined=0, wave=0, scale=(1, 1), slope=0, slant=0, faint=0, lines=0, speckles=0,
+    inverted=0, thick=0, thin=0, outlined=0, scale=(1, 1), slope=0, slant=0, faint=0, lines=0, speckles=0,
     blur=0, contrast=0.5, gradient=0, grain=0,
 )  # fmt: skip
 STYLE = CaptchaStyle(noise_dots=0, noise_curves=0)
@@ -115,24 +115,6 @@ def bars(count, across):
     return pictures
 
 
-@pytest.mark.parametrize("across", [True, False])
-def test_a_wave_bends_what_is_straight_by_no_more_than_its_height(across):
-    straight = bars(12, across)
-    bent = distorted(only(wave=3), straight)
-    assert all((picture != image).any() for picture, image in zip(bent, distorted(NOTHING, straight), strict=True))
-    dark = (bent < bent.mean(axis=(1, 2, 3), keepdims=True)).any(axis=(0, 3))
-    first, last = np.flatnonzero(dark.any(axis=1 if across else 0))[[0, -1]]
-    assert 10 - 4 <= first < 10
-    assert 49 < last <= 49 + 4
-
-
-def test_rows_are_moved_by_parts_of_a_pixel():
-    row = tf.reshape(tf.constant([0.0, 0.0, 8.0, 0.0]), [1, 1, 4, 1])
-    for shift, expected in {0.0: [0, 0, 8, 0], 1.0: [0, 8, 0, 0], 0.25: [0, 2, 6, 0], -1.0: [0, 0, 0, 8]}.items():
-        moved = moved_across(row, tf.fill([1, 1, 1, 1], shift))
-        assert moved.numpy().ravel() == pytest.approx(expected)
-
-
 def test_slant_leans_upright_strokes_and_leaves_the_middle_row():
     upright = bars(24, across=False)
     leaning = distorted(only(slant=0.5), upright)
@@ -172,3 +154,17 @@ def test_lines_blur_gradient_and_grain():
     assert np.abs(np.diff(left_right)).mean() > 10
     assert distorted(only(grain=0.1), blank)[:, :20].std(axis=(1, 2, 3)).max() > 5
     assert distorted(NOTHING, blank)[:, :20].std(axis=(1, 2, 3)).max() == 0
+
+
+def test_drawn_captchas_come_beside_pictures_of_ones_own():
+    others, their_labels = IMAGES[:5], np.arange(5, dtype=np.int32)[:, None]
+    own = np.repeat(IMAGES[10:11], 8, axis=0)
+    data = tf.data.Dataset.from_tensor_slices((own, np.full((8, 1), 99, np.int32))).batch(4)
+    batches = list(data.map(beside(others, their_labels)))
+    assert [images.shape for images, _ in batches] == [(8, 60, 160, 1)] * 2
+    for images, labels in batches:
+        assert images.dtype == tf.uint8 and labels.dtype == tf.int32
+        assert labels.numpy()[:4].ravel().tolist() == [99] * 4
+        assert set(labels.numpy()[4:].ravel()) <= set(range(5))
+        assert len({image.tobytes() for image in images.numpy()[4:]}) == 4  # each distorted anew
+    assert len({tuple(labels.numpy()[4:].ravel()) for _, labels in batches}) == 2  # chosen anew

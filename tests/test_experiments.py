@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -73,19 +74,47 @@ def test_a_stopped_cold_start_is_not_taken_for_a_warm_one(finished, recorded, ti
     assert int(warm.optimizer.iterations) == 7  # began anew: 200 captchas in batches of 32
 
 
+DENSE = ["dense1", "dense1_norm", "dense2", "dense2_norm", "dense3"]
+
+
 @pytest.mark.parametrize(
-    ("style", "difference"),
+    ("style", "difference", "anew"),
     [
-        (CaptchaStyle(alphabet="ABCDEF"), "its classes: 0123456789, not ABCDEF"),
-        (CaptchaStyle(length=5, width=160), "its positions: 4, not 5"),
-        (CaptchaStyle(height=70), "160x60, not 160x70"),
-        (CaptchaStyle(length=(3, 4)), "its classes: 0123456789, not 0123456789␣"),
+        (CaptchaStyle(alphabet="ABCDEFGHIJ"), "its classes: 0123456789, not ABCDEFGHIJ", ["dense3"]),  # of equal shapes
+        (CaptchaStyle(length=5, width=160), "its positions: 4, not 5", ["dense3"]),
+        (CaptchaStyle(length=(3, 4)), "its classes: 0123456789, not 0123456789␣", ["dense3"]),
+        (
+            CaptchaStyle(height=120),
+            "its pictures [pixels]: 160x60, not 160x120",
+            ["dense1", "dense1_norm", "dense2", "dense2_norm", "dense3"],
+        ),
     ],
 )
-def test_it_is_told_why_a_network_cannot_be_continued(trained, tiny, style, difference):
+def test_for_other_texts_and_sizes_what_does_not_fit_begins_anew(trained, tiny, style, difference, anew, capsys):
     settings = dataclasses.replace(trained, experiment="other", style=style)
-    with pytest.raises(StepError, match=difference):
-        start_from(tiny(style), settings, str(trained.model_path))
+    fresh = tiny(style)
+    before = {layer.name: layer.get_weights() for layer in fresh.layers}
+    started = start_from(fresh, settings, str(trained.model_path))
+    assert f"({difference}), so these layers begin anew: {', '.join(anew)}." in capsys.readouterr().out
+    old = Reader.load(trained.model_path).model
+    for layer in started.layers:
+        expected = before[layer.name] if layer.name in anew else old.get_layer(layer.name).get_weights()
+        assert all(map(np.array_equal, layer.get_weights(), expected))
+    wider = build_alexnet(style, filters=(4, 8, 8, 8, 16), dense_units=(16, 16))
+    with pytest.raises(StepError, match=re.escape(difference)):
+        start_from(wider, settings, str(trained.model_path))
+
+
+def test_a_network_that_comes_along_is_taken_where_there_is_none_of_that_name(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("helpers.experiments.start.RESULTS", tmp_path)
+    shutil.copy(trained.model_path, tmp_path / "robust.keras")
+    fresh = build_alexnet(trained.style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16))
+    started = start_from(fresh, trained, "robust")
+    assert started.name == "alexnet_from_robust"
+    assert "the network 'robust' that comes along" in capsys.readouterr().out
+    second(trained, "robust", 0.5)
+    start_from(build_alexnet(trained.style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16)), trained, "robust")
+    assert "comes along" not in capsys.readouterr().out
 
 
 def test_other_layers_and_a_missing_network_are_refused(trained, tiny):

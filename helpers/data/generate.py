@@ -1,7 +1,4 @@
-"""Draw the images of an experiment: in parallel, and going on after a stop.
-
-The pictures do not depend on how many processes draw them, or on where the work was interrupted.
-"""
+"""Draw the images of an experiment: the same ones, by however many processes and wherever the work was stopped."""
 
 import dataclasses
 import os
@@ -11,14 +8,13 @@ import numpy as np
 
 from helpers import files
 from helpers.captchas.drawing import draw_captcha, save_captcha
-from helpers.captchas.fonts import keep_font
+from helpers.captchas.fonts import keep_fonts
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.cores import on_all_cores
 from helpers.data.images import Rendering, image_manifest, list_images, refuse_foreign_files, renderings
 from helpers.data.texts import SPLITS, check_texts
 from helpers.errors import StepError
-from helpers.files import short
 from helpers.settings import Settings, open_experiment
 
 
@@ -28,6 +24,8 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
     So many `processes` draw at once; None takes one for each core, 1 starts none. It refuses a style
     with too few texts, an experiment of this name with other settings, and one that holds foreign files.
     """
+    if settings.adopted:
+        raise StepError(f"'{settings.experiment}' holds labelled pictures that were adopted: there is nothing to draw.")
     check_texts(settings.style)
     dataclasses.replace(settings.style, check_fonts=True)  # refused if its fonts are missing
     with files.only_writer(settings.folder):
@@ -45,7 +43,7 @@ def check_same(settings: Settings) -> None:
     if differences := stored.differences(settings):
         raise StepError(
             f"The experiment '{settings.experiment}' exists with other settings ({'; '.join(differences)}). Choose "
-            f"a new EXPERIMENT name, or delete the folder {short(settings.folder)} if you no longer want it."
+            f"a new EXPERIMENT name, or delete the folder {files.short(settings.folder)} if you no longer want it."
         )
 
 
@@ -55,13 +53,10 @@ def _begin(settings: Settings) -> None:
     if path.exists():
         check_same(settings)
     elif settings.images_folder.exists():
-        raise StepError(
-            f"{short(settings.images_folder)} holds images, but {short(path)} is missing. "
-            "Choose a new EXPERIMENT name, or delete that folder."
-        )
+        why = f"{files.short(settings.images_folder)} holds images, but {files.short(path)} is missing."
+        raise StepError(f"{why} Choose a new EXPERIMENT name, or delete that folder.")
     else:
-        for font in settings.style.fonts:
-            keep_font(font, settings.own_fonts)
+        keep_fonts(settings.style.fonts, settings.own_fonts)
         files.write_json(path, settings.describe())
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError
-from helpers.files import short
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 
@@ -26,9 +25,8 @@ def write_shard(path: Path, serialized: Iterable[bytes]) -> dict[str, Any]:
 def records_manifest(settings: Settings) -> dict[str, Any]:
     """The manifest of complete records; StepError if they are missing or incomplete, or it was changed."""
     if not settings.records_manifest_path.exists():
-        raise StepError(
-            f"The records of experiment '{settings.experiment}' are missing or incomplete. Run {NOTEBOOK} first."
-        )
+        why = f"The records of experiment '{settings.experiment}' are missing or incomplete."
+        raise StepError(f"{why} Run {NOTEBOOK} first.")
     return files.read_sealed(settings.records_manifest_path, NOTEBOOK)
 
 
@@ -41,16 +39,14 @@ def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
     manifest = records_manifest(settings)
     made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)
     if differences := made_with.differences(settings.style):
-        raise StepError(
-            f"{short(settings.records_folder)} holds captchas of another style "
-            f"({'; '.join(differences)}). Run {NOTEBOOK} again."
-        )
+        why = f"{files.short(settings.records_folder)} holds captchas of another style ({'; '.join(differences)})."
+        raise StepError(f"{why} Run {NOTEBOOK} again.")
     entries = manifest["shards"][split]
     for entry in entries:
         path = settings.records_folder / entry["name"]
-        remedy = f"Delete {short(settings.records_manifest_path)} and run {NOTEBOOK} again."
+        remedy = f"Delete {files.short(settings.records_manifest_path)} and run {NOTEBOOK} again."
         if not path.is_file():
-            raise StepError(f"{short(path)} is missing. {remedy}")
+            raise StepError(f"{files.short(path)} is missing. {remedy}")
         if files.file_digest(path) != entry["digest"]:
-            raise StepError(f"{short(path)} is damaged: it had {entry['count']:,} records when written. {remedy}")
+            raise StepError(f"{files.short(path)} is damaged: it had {entry['count']:,} records when written. {remedy}")
     return [settings.records_folder / entry["name"] for entry in entries], sum(entry["count"] for entry in entries)

@@ -4,6 +4,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from helpers.errors import StepError
+from helpers.files.results import RESULTS
 from helpers.network.saved import check_network, load_network
 from helpers.quiet_tensorflow import keras
 from helpers.settings import Settings, open_experiment
@@ -12,25 +13,37 @@ from helpers.settings import Settings, open_experiment
 def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Model:
     """The untrained `model` with the weights of another experiment's network; compile it afterwards.
 
-    `source` is a trained experiment beside this one, by its name, or the path of its model.keras. The name of `model`
-    then says where it comes from. A StepError refuses a network that reads another alphabet, other lengths or another
-    size of picture, or that has other layers.
+    `source` is a trained experiment beside this one, by its name, or the path of its model.keras; `default` and
+    `robust` come along with these notebooks. The name of `model` then says where it comes from. For another alphabet,
+    length or size of picture, the convolutions are taken over, and the dense layers that do not fit begin anew, which
+    is told. A StepError refuses a network that has other layers.
     """
-    as_named = {"profile": settings.profile, "data_dir": settings.data_dir}
-    path = Path(source) if str(source).endswith(".keras") else open_experiment(source, **as_named).model_path
+    path, shipped = Path(source), RESULTS / f"{source}.keras"
+    if path.suffix != ".keras":
+        own = settings.folder.parent / source / "model.keras"
+        if shipped.is_file() and not own.is_file():
+            path = shipped
+            print(f"It begins with the network '{source}' that comes along.")
+        else:
+            path = open_experiment(source, settings.profile, data_dir=settings.data_dir).model_path
     other, given, _ = load_network(path)
-    asked = {"classes": "{0.classes}", "positions": "{0.positions}", "pictures [pixels]": "{0.image_width}x{0.height}"}
-    pairs = [(what, form.format(given), form.format(settings.style)) for what, form in asked.items()]
-    differ = [f"its {what}: {old}, not {new}" for what, old, new in pairs if old != new]
-    check_network(model, settings.style)
-    layers = ([layer for layer in network.layers if layer.weights] for network in (other, model))
-    for pair in zip_longest(*layers):
-        kernels = ([weight.shape for weight in layer.weights] if layer else [] for layer in pair)
-        old, new = (" and ".join("x".join(map(str, shape)) for shape in each) or "none" for each in kernels)
-        if old != new:
-            differ.append(f"the weights of its layer '{(pair[0] or pair[1]).name}': {old}, not {new}")
-    if differ:
+    check_network(model, wanted := settings.style)
+    asked = [(each.classes, each.positions, f"{each.image_width}x{each.height}") for each in (given, wanted)]
+    told = zip(("its classes", "its positions", "its pictures [pixels]"), *asked, strict=True)
+    differ = [f"{what}: {old}, not {new}" for what, old, new in told if old != new]
+    pairs = list(zip_longest(*([layer for layer in network.layers if layer.weights] for network in (other, model))))
+    told = [[" and ".join("x".join(map(str, weight.shape)) for weight in layer.weights) if layer else "none"
+             for layer in pair] for pair in pairs]  # fmt: skip
+    same_end = asked[0][:2] == asked[1][:2]  # else the last layer of equal shape would mean something else
+    kept = next((index for index, (old, new) in enumerate(told) if old != new), len(pairs) - (not same_end))
+    anew = [old or new for old, new in pairs[kept:]]
+    if anew and (not differ or not kept or any(isinstance(layer, keras.layers.Conv2D) for layer in anew)):
+        differ.append("the weights of its layer '{}': {}, not {}".format(anew[0].name, *told[kept]))
         raise StepError(f"'{source}' cannot be continued for '{settings.experiment}': {differ[0]}. Train without it.")
-    model.name = f"{model.name}_from_{path.parent.name}"
-    model.set_weights(other.get_weights())
+    for old, new in pairs[:kept]:
+        new.set_weights(old.get_weights())
+    if anew:
+        names = ", ".join(layer.name for layer in anew)
+        print(f"The network of '{source}' differs ({differ[0]}), so these layers begin anew: {names}.")
+    model.name = f"{model.name}_from_{path.parent.name if path != shipped else source}"
     return model

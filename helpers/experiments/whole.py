@@ -1,17 +1,28 @@
-"""An experiment from its style to its test score, in one call."""
+"""An experiment from its style, or from an adopted folder, to its test score, in one call."""
 
+import dataclasses
 from typing import Any
 
 from helpers import files
+from helpers.data.cores import bar_of
 from helpers.data.generate import generate
+from helpers.data.images import renderings
 from helpers.data.records import write_records
+from helpers.errors import StyleError
+from helpers.experiments.distortion import ROBUST, Distortion, beside
 from helpers.experiments.start import start_from as started
+from helpers.experiments.tries import drawn
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.settings import CaptchaStyle, load_settings, open_experiment
+from helpers.training.augmentation import Augment, shift_batch, unchanged
 from helpers.training.checkpoint import place_of
 from helpers.training.evaluation import calibrate, is_saved, score_test
 from helpers.training.fit import compile_model, save_model, train
+
+MORE = {"train_count": 60_000, "epochs": 6}  # on the full profile, for `robust`
+STEPS = 300  # of training on a few adopted pictures, with the weights of another network to begin with
+FEW, DRAWN = 200, 3_000  # with fewer training pictures, so many captchas of these characters are drawn beside them
 
 
 def run_experiment(
@@ -20,18 +31,40 @@ def run_experiment(
     """Draw, pack, train and test an experiment: what notebooks 2 to 4 do, without their looks. Returns its metrics.
 
     What is there already is not made again, so a call that was stopped goes on where it was. Without a `style` it takes
-    an experiment that is there. `start_from` names the experiment whose network it begins with; None begins with random
-    weights. `profile` is "full" or "quick"; None takes it from CAPTCHA_PROFILE.
+    an experiment that is there, drawn or adopted, or makes "robust", the reader for other generators' captchas.
+    `start_from` names the experiment whose network it begins with; None begins with random weights. `profile` is
+    "full" or "quick"; None takes it from CAPTCHA_PROFILE.
     """
+    robust = name == "robust" and style is None
+    style = ROBUST if robust else style
     settings = load_settings(name, profile, style=style) if style else open_experiment(name, profile)
-    generate(settings)
+    settings = dataclasses.replace(settings, **MORE) if robust and settings.profile == "full" else settings
+    augment = Distortion() if robust else shift_batch
+    if not settings.adopted:
+        generate(settings)
+    elif start_from:
+        few = settings.train_count < FEW
+        augment = beside_drawn(settings.style) if few else shift_batch
+        settings = dataclasses.replace(settings, batch_size=16 if few else 32, learning_rate=0.002).with_steps(STEPS)
     write_records(settings)
     keras.utils.set_random_seed(settings.seed)
     model = build_alexnet(settings.style)
     model = started(model, settings, start_from) if start_from else model
     settings = place_of(model, settings)
-    training = train(compile_model(model, settings), settings)
+    training = train(compile_model(model, settings), settings, augment=augment)
     if not (settings.metrics_path.is_file() and settings.model_path.is_file() and is_saved(model, settings)):
-        save_model(model, settings, calibrate(model, settings))
+        save_model(model, settings, calibrate(model, settings, augment if robust else unchanged))
         score_test(model, settings, training)
     return files.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+
+
+def beside_drawn(style: CaptchaStyle) -> Augment:
+    """An augmentation that adds drawn captchas with characters and lengths of `style`, if there are fonts for it."""
+    asked = {name: getattr(style, name) for name in ("alphabet", "length", "width", "height")}
+    try:
+        style = dataclasses.replace(ROBUST, **asked)
+    except StyleError:
+        return shift_batch
+    jobs = list(renderings(load_settings("beside", style=style, train_count=DRAWN), "train"))
+    with bar_of(DRAWN) as bar:
+        return beside(*drawn(style, jobs, bar))

@@ -1,10 +1,8 @@
-"""What a run is: one experiment's captchas, how many, how they are learned, and where its files lie.
+"""What a run is. Everything that can be chosen is checked at once, before any work is done."""
 
-Everything that can be chosen is checked at once, before any work is done.
-"""
-
+import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +30,9 @@ class Settings:
     validation_count: int  # images
     test_count: int  # images
     image_format: str = "png"  # or "jpg"
-    epochs: int  # passes over the training images
+    adopted: bool = False  # its images are labelled pictures from elsewhere, not drawn
+    epochs: int  # after each there is a checkpoint
+    passes: int = 1  # over the training images in each epoch
     batch_size: int  # images
     learning_rate: float = 0.008  # at its highest
     profile: str = "full"
@@ -56,7 +56,7 @@ class Settings:
         object.__setattr__(self, "data_dir", Path(self.data_dir))
         if self.image_format not in ("png", "jpg"):
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
-        for name in ("train_count", "validation_count", "test_count", "epochs", "batch_size", "seed"):
+        for name in ("train_count", "validation_count", "test_count", "epochs", "passes", "batch_size", "seed"):
             value, least = getattr(self, name), int(name != "seed")
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise SettingsError(f"{name}: {value!r} must be a whole number of at least {least}.")
@@ -70,6 +70,16 @@ class Settings:
         """Images in each split."""
         return {"train": self.train_count, "validation": self.validation_count, "test": self.test_count}
 
+    def with_steps(self, steps: int) -> Self:
+        """These settings, but a few training images are shown again and again until training took so many steps."""
+        each = self.epochs * math.ceil(self.train_count / self.batch_size)
+        return replace(self, passes=max(1, round(steps / each)))
+
+    @property
+    def epoch_images(self) -> int:
+        """Images that an epoch shows."""
+        return self.passes * self.train_count
+
     @property
     def folder(self) -> Path:
         """Where all files of this experiment lie: those of the quick profile never over a full run."""
@@ -82,13 +92,15 @@ class Settings:
 
     def describe(self) -> dict[str, Any]:
         """What experiment.json holds: all that decides which images there are."""
-        return {**{name: getattr(self, name) for name in FIXED}, "style": self.style.to_dict()}
+        told = {**{name: getattr(self, name) for name in FIXED}, "style": self.style.to_dict()}
+        return {**told, "adopted": True} if self.adopted else told
 
     def differences(self, other: Self) -> list[str]:
         """Which of the things in experiment.json differ, as sentences."""
         mine, theirs = self.describe(), other.describe()
         fixed = [f"{name}: {mine[name]}, not {theirs[name]}" for name in FIXED if mine[name] != theirs[name]]
-        return self.style.differences(other.style) + fixed
+        adopted = ["it was adopted, not drawn"] * (self.adopted and not other.adopted)
+        return adopted + self.style.differences(other.style) + fixed
 
 
 def check_experiment_name(name: str, of: str = "experiment") -> str:

@@ -12,6 +12,7 @@ from helpers.errors import SettingsError, StepError, StyleError
 from helpers.settings.fields import FIXED, Settings
 
 NOTEBOOK = "notebook 02_generate_captchas"
+STEPS = 600  # of training that a few adopted pictures get, at least
 PROFILES: dict[str, dict[str, int]] = {
     "full": {"train_count": 85_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3, "batch_size": 64},
     "quick": {"train_count": 5_000, "validation_count": 500, "test_count": 1_000, "epochs": 3, "batch_size": 32},
@@ -41,7 +42,7 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
 
     `changes` are fields that notebook 2 does not fix, such as `epochs`.
     """
-    if fixed := sorted(set(changes) & {"style", *FIXED}):
+    if fixed := sorted(set(changes) & {"style", "adopted", *FIXED}):
         raise SettingsError(f"{', '.join(fixed)} was fixed with the images. Choose a new EXPERIMENT in {NOTEBOOK}.")
     settings = load_settings(experiment, profile, **changes)
     path = settings.folder / "experiment.json"
@@ -52,15 +53,16 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
         run = f"{f' {hint} Otherwise run' if hint else ' Run'} {NOTEBOOK} with EXPERIMENT = {experiment!r}."
         raise StepError(f"There is no experiment '{experiment}' yet.{run}")
     style, fixed_values = read_style(path, settings.own_fonts, FIXED)
-    return dataclasses.replace(settings, style=style, **fixed_values)
+    settings = dataclasses.replace(settings, style=style, **fixed_values)
+    return settings.with_steps(STEPS) if settings.adopted and "passes" not in changes else settings
 
 
 def read_style(path: Path, own_fonts: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
-    """The style in a JSON file of ours, whose `own_fonts` lie in that folder, and `more` of its entries."""
+    """The style in a JSON file of ours, whose `own_fonts` lie in that folder; `more` of its entries, and "adopted"."""
     stored = files.read_json(path, made_by=NOTEBOOK)
     try:
         style = CaptchaStyle.from_dict(stored["style"], check_fonts=False, own_fonts=own_fonts)
-        return style, {name: stored[name] for name in more}
+        return style, {"adopted": stored.get("adopted", False), **{name: stored[name] for name in more}}
     except (KeyError, TypeError, StyleError) as reason:
         raise StepError(f"{files.short(path)} is broken ({reason}). Delete it and run {NOTEBOOK} again.") from None
 
