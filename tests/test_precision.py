@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from helpers import precision
 from helpers.captchas.styles import CaptchaStyle
 from helpers.network.alexnet import build_alexnet
+from helpers.precision import has_bfloat16, quick_layers
 from helpers.quiet_tensorflow import keras
-from helpers.training import precision
-from helpers.training.precision import has_bfloat16, quick_layers
 
 
 @pytest.mark.parametrize(

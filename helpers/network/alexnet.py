@@ -98,9 +98,7 @@ def build_alexnet(
     return keras.Model(images, logits, name="alexnet")
 
 
-def check_arguments(
-    filters: Any, dense_units: Any, first_stride: Any, dropout: Any, padding: Any, size: Any, kernels: Any
-) -> None:
+def check_arguments(filters, dense_units, first_stride, dropout, padding, size, kernels) -> None:
     """SettingsError unless `build_alexnet` can use these arguments, with the first that it cannot use."""
 
     def whole(values: Any, count: int) -> bool:
@@ -122,10 +120,8 @@ def check_arguments(
     for _ in range(3):
         side = (side - 3) // 2 + 1
     if padding == "valid" and side < 1:
-        raise SettingsError(
-            f"padding: with 'valid' a picture of {size[0]}x{size[1]} pixels is too small for three max-pools. "
-            "Use 'same', a larger input_size or a smaller first_stride."
-        )
+        why = f"padding: with 'valid' a picture of {size[0]}x{size[1]} pixels is too small for three max-pools."
+        raise SettingsError(f"{why} Use 'same', a larger input_size or a smaller first_stride.")
 
 
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:

@@ -16,7 +16,6 @@ import numpy as np
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError
-from helpers.files import short
 from helpers.files.fingerprints import unnamed
 from helpers.network.calibration import UNCALIBRATED, Calibration, weights_digest
 from helpers.quiet_tensorflow import keras, tf
@@ -81,10 +80,8 @@ def check_kept(model: keras.Model) -> None:
                 remedy = f"Write {registered} above {unknown[1]}"
             elif not type(layer).__module__.startswith("keras."):
                 remedy = "Give its class a get_config that returns all that __init__ takes"
-            raise StepError(
-                f"The {kind} '{layer.name}' ({type(layer).__name__}) would not come back from model.keras as it is. "
-                f"{remedy}. Then build and compile the network again."
-            )
+            why = f"The {kind} '{layer.name}' ({type(layer).__name__}) would not come back from model.keras as it is."
+            raise StepError(f"{why} {remedy}. Then build and compile the network again.")
 
 
 def _lost(layer: keras.Layer) -> str:
@@ -94,11 +91,15 @@ def _lost(layer: keras.Layer) -> str:
         copy = keras.saving.deserialize_keras_object(told)
     except Exception as reason:  # whatever a class of one's own raises
         return str(reason) or type(reason).__name__
-    one, other = (json.dumps([[unnamed(part.get_config()) for part in each._flatten_layers()],
-                              [weight.shape for weight in each.weights]], default=str)
-                  for each in (layer, copy))  # fmt: skip
     frozen = r'"trainable": \w+'  # Keras forgets it of a Sequential; no picture is read differently for it
-    return "" if re.sub(frozen, "", one) == re.sub(frozen, "", other) else "other layers"
+    one, other = (re.sub(frozen, "", layers_told(each)) for each in (layer, copy))
+    return "" if one == other else "other layers"
+
+
+def layers_told(layer: keras.Layer) -> str:
+    """The settings of a network's or a layer's own layers and the shapes of their weights, as JSON without names."""
+    settings = [unnamed(part.get_config()) for part in layer._flatten_layers()]
+    return json.dumps([settings, [weight.shape for weight in layer.weights]], default=str)
 
 
 def save_network(path: Path, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
@@ -124,7 +125,7 @@ def save_network(path: Path, model: keras.Model, style: CaptchaStyle, calibratio
 def load_network(path: Path) -> SavedNetwork:
     """What `save_network` wrote; StepError if there is no such file, or if it is not one of ours."""
     if not path.is_file():
-        raise StepError(f"There is no trained network {short(path)}. Run {NOTEBOOK} first.")
+        raise StepError(f"There is no trained network {files.short(path)}. Run {NOTEBOOK} first.")
     try:
         with zipfile.ZipFile(path) as archive:
             style = json.loads(archive.read(STYLE_MEMBER))
@@ -137,4 +138,4 @@ def load_network(path: Path) -> SavedNetwork:
         why = f"is no network that {NOTEBOOK} saved ({type(reason).__name__}). Run that notebook again."
         if unknown := re.search(UNKNOWN, str(reason)):
             why = f"needs {unknown[1]}, which this kernel does not know. Run the cell that defines it, then this one."
-        raise StepError(f"{short(path)} {why}") from None
+        raise StepError(f"{files.short(path)} {why}") from None

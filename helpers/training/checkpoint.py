@@ -7,37 +7,44 @@ training writes over a tested network of other layers: `place_of` finds another 
 import dataclasses
 import datetime
 import json
-import re
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from helpers import files
 from helpers.data.images import image_manifest
 from helpers.errors import StepError
-from helpers.files import short
-from helpers.files.fingerprints import described, unnamed
-from helpers.network.saved import check_network
-from helpers.quiet_tensorflow import keras
+from helpers.files.fingerprints import operations, unnamed
+from helpers.network.saved import check_network, layers_told
+from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 from helpers.training.live import LivePlot
 
-FORMAT = 2  # of state.json; 1, which named none, did not tell one optimizer or loss from another
+FORMAT = 3  # of state.json; earlier ones told recipes apart in other ways
+LEARNING = ("epochs", "passes", "batch_size", "learning_rate", "seed")
 NOT_LAYERS = ("build_config", "compile_config", "shared_object_id")  # what Keras' settings hold beside them
 
 
-def fingerprint(model: keras.Model, settings: Settings, augment: Any, bfloat16: bool | None = None) -> str:
-    """A digest of all that a training run depends on; `augment` and `bfloat16` as `train` takes them."""
-    given, *source = model.name.split("_from_", 1)  # a warm start tells its source
-    uncounted = re.sub(r"_\d+$", "", given)  # Keras names a network after its class, and counts
-    given = uncounted if uncounted.replace("_", "") == type(model).__name__.lower() else given
-    layers = described([type(model), model, [type(layer) for layer in model.layers], *model.layers])
+def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloat16: bool | None = None) -> str:
+    """A digest of all that training a compiled model depends on; `augment` and `bfloat16` as `train` takes them.
+
+    What network, loss, optimizer and augmentation compute is told by the operations that TensorFlow makes of one
+    training step. So an edited function counts, wherever it stands; a comment or the name of a layer does not.
+    """
+    style, rate = settings.style, model.optimizer._learning_rate
+    images = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
+    labels = tf.TensorSpec([None, style.positions], tf.int32)
+    tf.random.set_seed(settings.seed)  # or random operations bear another seed each time
+    step = tf.function(lambda images, labels: model.train_step(augment(images, labels)))
     recipe = {
         "images": image_manifest(settings)["images_digest"],
-        "network": ["_from_".join([given, *source]), layers],
-        "learning": described([augment, model.optimizer, model.loss]),
-        "training": [settings.epochs, settings.batch_size, settings.learning_rate, settings.seed, bfloat16],
+        "step": operations(step.get_concrete_function(images, labels).graph.as_graph_def()),
+        "layers": layers_told(model),  # how their weights begin
+        "begun": model.name.partition("_from_")[2],  # or which network's they are
+        "rate": float(rate.numpy()) if hasattr(rate, "numpy") else None,  # where it is a variable, not a schedule
+        "training": [getattr(settings, name) for name in LEARNING] + [bfloat16],
     }
     return files.text_digest(files.to_json(recipe))
 
@@ -106,7 +113,7 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         state = files.read_json(path, made_by="notebook 04_train_alexnet")
         if state.get("format") != FORMAT:
-            began = f"{short(self.folder)} holds a training run that another version of these notebooks began"
+            began = f"{files.short(self.folder)} holds a training run that another version of these notebooks began"
             raise StepError(f"{began}. Delete that folder and run this cell again: it trains anew.")
         if state["fingerprint"] != self.fingerprint:
             return 0
@@ -115,7 +122,7 @@ class Checkpoint(keras.callbacks.Callback):
         try:
             model.load_weights(weights)
         except (OSError, ValueError, KeyError) as reason:
-            damaged = f"{short(weights)} cannot be read ({type(reason).__name__})"
+            damaged = f"{files.short(weights)} cannot be read ({type(reason).__name__})"
             raise StepError(f"{damaged}. Delete the folder checkpoint and run this cell again.") from None
         self.rows, self.date = state["rows"], state["date"]
         self.live.points[:] = state["points"]

@@ -7,7 +7,6 @@ import numpy as np
 from helpers import files
 from helpers.data.records import load_batches
 from helpers.errors import StepError
-from helpers.files import short
 from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed, weights_digest
 from helpers.network.saved import check_network, load_network
 from helpers.network.views import careful_logits
@@ -65,7 +64,7 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     """
     settings = place_of(model, settings)
     if not is_saved(model, settings):
-        raise StepError(f"{short(settings.model_path)} holds another network than this one. Run save_model first.")
+        raise StepError(f"{files.short(settings.model_path)} holds another network than this. Run save_model first.")
     labels, logarithms = read_split(model, settings, "test")
     predicted = logarithms.argmax(axis=-1)
     score = captcha_accuracy(labels, predicted)

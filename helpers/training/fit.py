@@ -7,13 +7,13 @@ from helpers.data.records import PREPARED, load_batches
 from helpers.errors import SettingsError, StepError, TutorialError
 from helpers.network.calibration import UNCALIBRATED, Calibration
 from helpers.network.saved import check_kept, check_network, save_network
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 from helpers.training.augmentation import Augment, shift_batch
 from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
 from helpers.training.optimizer import check_loss, one_cycle_muon, smoothed_cross_entropy
-from helpers.training.precision import quick_layers
 
 
 class TrainingStopped(TutorialError):
@@ -85,6 +85,7 @@ def train(
     check_loss(model.loss)
     check_kept(model)
     splits = {"training": "train", "validation": "validation"}
+    tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     live = LivePlot(settings, {name: first_captchas(settings, split, PROBE_SIZE) for name, split in splits.items()})
     checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
     finished = 0 if again or until == 0 else checkpoint.restore(model)
@@ -97,13 +98,12 @@ def train(
     elif finished == 0 and until and settings.metrics_path.is_file():
         print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
     keras.utils.set_random_seed(settings.seed + finished)
-    tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
     batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
     try:
         if finished < until:
             with quick_layers(model, bfloat16):
                 model.fit(
-                    batches.map(augment).prefetch(PREPARED),
+                    batches.repeat(settings.passes).map(augment).prefetch(PREPARED),
                     validation_data=load_batches(settings, "validation", batch_size=250),
                     initial_epoch=finished,
                     epochs=until,
@@ -119,7 +119,7 @@ def train(
     for path, rows in ((settings.history_path, checkpoint.rows), (settings.progress_path, live.points)):
         if len(checkpoint.rows) == settings.epochs and not (path.is_file() and files.read_rows(path) == rows):
             files.write_rows(path, rows)
-    points = [point for point in live.points if point["images"] <= until * settings.train_count]
+    points = [point for point in live.points if point["images"] <= until * settings.epoch_images]
     if 0 < until <= finished:  # nothing was trained, and so nothing drawn
         live.draw(points)
     return Training(checkpoint.rows[:until], points)

@@ -26,7 +26,7 @@ class LivePlot(keras.callbacks.Callback):
     def __init__(self, settings: Settings, probes: dict[str, Probe]) -> None:
         super().__init__()
         self.settings, self.probes, self.show = settings, probes, plots.live_display()
-        batches = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
+        batches = settings.epochs * math.ceil(settings.epoch_images / settings.batch_size)
         self.every = max(EARLY_EVERY, batches // POINTS)  # batches from one point to the next
         self.points: list[dict[str, float]] = []
         self.images = 0  # trained on so far
@@ -36,19 +36,17 @@ class LivePlot(keras.callbacks.Callback):
         self.started = time.perf_counter() - (self.points[-1]["seconds"] if self.points else 0.0)
         if not self.points:
             self.measure()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.before = epoch * self.settings.train_count  # images of finished epochs
+        self.before = self.points[-1]["images"]  # images of finished epochs
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        done = min((batch + 1) * self.settings.batch_size, self.settings.train_count)  # the last batch may be smaller
+        done = min((batch + 1) * self.settings.batch_size, self.settings.epoch_images)  # the last batch may be smaller
         self.images = self.before + done
         every = EARLY_EVERY if self.images <= EARLY * self.settings.batch_size else self.every
-        if done < self.settings.train_count and (batch + 1) % every == 0:  # the end of the epoch is measured below
+        if done < self.settings.epoch_images and (batch + 1) % every == 0:  # the end of the epoch is measured below
             self.measure()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.images = (epoch + 1) * self.settings.train_count
+        self.images = self.before = (epoch + 1) * self.settings.epoch_images
         self.measure()
 
     def measure(self) -> None:
@@ -68,5 +66,5 @@ class LivePlot(keras.callbacks.Callback):
 
     def draw(self, points: list[dict[str, float]]) -> None:
         """Show the curves through `points`."""
-        total, classes = self.settings.epochs * self.settings.train_count, len(self.settings.style.classes)
+        total, classes = self.settings.epochs * self.settings.epoch_images, len(self.settings.style.classes)
         self.show(plots.draw_progress(points, total, PROBE_SIZE, classes))

@@ -22,7 +22,7 @@ def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.Lea
 
     After the "one cycle" of Smith and Topin 2017, arXiv:1708.07120.
     """
-    steps = settings.epochs * math.ceil(settings.train_count / settings.batch_size)
+    steps = settings.epochs * settings.passes * math.ceil(settings.train_count / settings.batch_size)
     lowest, highest, warm_up = settings.learning_rate / 20, settings.learning_rate, max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
         lowest, max(1, steps - warm_up), alpha=0.002, warmup_target=highest, warmup_steps=warm_up
@@ -71,7 +71,5 @@ def check_loss(loss: Any) -> None:
     """StepError for a cross entropy that takes the network's logits for probabilities."""
     named = ("sparse_categorical_crossentropy", keras.losses.sparse_categorical_crossentropy)
     if any(loss is each or loss == each for each in named) or getattr(loss, "from_logits", True) is False:
-        raise StepError(
-            "This loss expects probabilities, but the network gives logits. "
-            "Compile it with keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
+        why = "This loss expects probabilities, but the network gives logits."
+        raise StepError(f"{why} Compile it with keras.losses.SparseCategoricalCrossentropy(from_logits=True).")
