@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
 
 from helpers.errors import TutorialError
 from helpers.experiments.cleaning import clean
@@ -25,7 +26,6 @@ from helpers.settings import Settings, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAMP = "captcha_notebooks"  # the entry in a notebook's metadata that tells from what it was executed
-SLOW = 5.0  # seconds; such a cell gets a line of its own
 CELL_TIMEOUT = 3600  # seconds
 
 
@@ -40,37 +40,13 @@ def name_of(path: Path) -> str:
 
 
 def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
-    """Keep what can be seen without a kernel.
-
-    Of a progress bar that is the last state of its line, as a terminal shows it at the end; of widgets,
-    which only a running kernel can show, it is their text.
-    """
+    """Keep what can be seen without a kernel: the last state of a progress bar's line, and the text of a widget."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
             elif "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
-
-
-def progress(total: int) -> dict[str, Callable[..., None]]:
-    """What is printed while cells are executed: on a terminal about each, elsewhere about the slow ones."""
-    live = sys.stdout.isatty()
-    state = {"number": 0, "started": 0.0}
-
-    def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        if cell.cell_type == "code":
-            state.update(number=state["number"] + 1, started=time.perf_counter())
-            if live:
-                print(f"\r  cell {state['number']} of {total}", end="\x1b[K", flush=True)
-
-    def end(cell: nbformat.NotebookNode, cell_index: int, **_: object) -> None:
-        seconds = time.perf_counter() - state["started"]
-        if seconds > SLOW:
-            first_line = cell.source.strip().splitlines()[0][:60]
-            print(f"{chr(13) * live}  cell {state['number']} of {total}: {seconds:.0f} s  {first_line}", flush=True)
-
-    return {"on_cell_start": begin, "on_cell_executed": end}
 
 
 def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | None = None) -> None:
@@ -80,21 +56,23 @@ def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | Non
         CellExecutionError: a cell failed.
     """
     print(f"{name_of(path)}{why}", flush=True)
-    started, notebook = time.perf_counter(), nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop(STAMP, None)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     place = {"metadata": {"path": str(path.parent)}}
     quiet = {"record_timing": False, "store_widget_state": False, "extra_arguments": ["--log-level=40"]}  # errors only
-    hooks = {"coalesce_streams": True, **progress(total)}
-    client = NotebookClient(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", resources=place, **quiet, **hooks)
+    options = {"kernel_name": "python3", "coalesce_streams": True, "timeout": CELL_TIMEOUT, "resources": place, **quiet}
+    look = {"bar_format": "  cell {n_fmt} of {total_fmt} |{bar}| {elapsed} {postfix}", "ncols": 99, "mininterval": 1}
+    bar = tqdm(total=total, file=sys.stdout, **look)
+    starts = {"on_cell_start": lambda cell, cell_index: bar.set_postfix_str(cell.source.strip().split("\n")[0][:40])}
     try:
-        client.execute()
+        with bar:
+            NotebookClient(notebook, **options, **starts, on_cell_executed=lambda **_: bar.update()).execute()
         notebook.metadata |= {STAMP: stamp} if stamp else {}
     finally:
         tidy_outputs(notebook)
         with written_whole(target) as temporary:
             nbformat.write(notebook, temporary)
-    print(f"{chr(13) * sys.stdout.isatty()}  {total} cells, {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def run(settings: Settings) -> None:

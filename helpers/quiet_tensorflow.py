@@ -1,11 +1,9 @@
 """TensorFlow and Keras without their start-up log lines, and with the fast kernels of oneDNN.
 
-TensorFlow writes to the process's error stream before any setting of its own can stop it, so that
-stream leads nowhere during the import. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line.
-
-By itself TensorFlow uses oneDNN only on processors with AVX-512 VNNI or newer. Those with AVX2 alone
-also train clearly faster with it. So it is switched on here, unless TF_ENABLE_ONEDNN_OPTS says 0. That
-works only before TensorFlow is imported: import `keras` and `tf` from here, nowhere else.
+TensorFlow writes to the process's error stream before any setting of its own can stop it, so that stream leads nowhere
+during the import. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line. By itself TensorFlow uses oneDNN only on processors
+with AVX-512 VNNI or newer, but those with AVX2 alone also train clearly faster with it. So it is switched on here,
+unless TF_ENABLE_ONEDNN_OPTS says 0. Both work only before it is imported: take `keras` and `tf` from here only.
 """
 
 import gc
@@ -41,10 +39,8 @@ def check_keras(version: str, backend: str) -> None:
         wanted = ".".join(map(str, OLDEST_KERAS))
         raise TutorialError(f"Keras {wanted} or newer is needed, this is Keras {version}. {PUT_RIGHT}")
     if backend != "tensorflow":
-        raise TutorialError(
-            f"Keras computes with {backend} here, not with TensorFlow, because it was imported before `helpers` was. "
-            "Restart the kernel, and take keras from helpers.quiet_tensorflow."
-        )
+        why = f"Keras computes with {backend} here, not with TensorFlow, because it was imported before `helpers` was."
+        raise TutorialError(f"{why} Restart the kernel, and take keras from helpers.quiet_tensorflow.")
 
 
 def uses_onednn() -> bool:

@@ -77,7 +77,7 @@ def executed(settings: Settings, capsys, **options: bool) -> list[str]:
     """Runs `notebooks`; what it says, without the times."""
     capsys.readouterr()
     renew.notebooks(settings, **options)
-    return [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  ")]
+    return [line for line in capsys.readouterr().out.splitlines() if line and not line.startswith("  ")]
 
 
 def renewed(path: Path, settings: Settings) -> None:

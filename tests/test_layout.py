@@ -26,21 +26,25 @@ ROOMS = {  # room: the rooms that it may import from
     "plots": set(),
     "files": {"errors"},
     "quiet_tensorflow": {"errors"},
+    "precision": {"quiet_tensorflow"},
     "captchas": {"errors", "files"},
     "settings": {"errors", "files", "captchas"},
-    "data": {"errors", "files", "captchas", "settings", "quiet_tensorflow"},
+    "data": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "plots"},
     "network": {"errors", "files", "captchas", "settings", "quiet_tensorflow"},
-    "training": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "data", "network", "scores", "plots"},
+    "training": {
+        *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
+        *("precision", "data", "network", "scores", "plots"),
+    },
     "reading": {"errors", "files", "captchas", "settings", "quiet_tensorflow", "network", "scores"},
     "experiments": {
         *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
-        *("data", "network", "training", "reading", "scores", "plots"),
+        *("precision", "data", "network", "training", "reading", "scores", "plots"),
     },
     "__main__": {"errors", "files", "settings", "scores", "experiments"},
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
 MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_700, 5_000, 150
-LONGER = {"__main__", "files.fingerprints", "experiments.distortion"}  # no lesson opens these
+LONGER: set[str] = set()
 
 
 @cache

@@ -117,7 +117,7 @@ CLAIMS: dict[str, dict[str, str]] = {
 NO_CLAIM: dict[str, str] = {
     "01_check_environment": "01-11",
     "02_generate_captchas": "02-04 02-19 02-21 02-23 02-25 02-29 02-31 02-33 02-35-h 02-52 02-62",
-    "03_write_tfrecords": "03-06 03-14 03-27",
+    "03_write_tfrecords": "03-06 03-27",
     "04_train_alexnet": "04-13",
     "05_read_captchas": "05-36 05-37 05-43-c",
     "beyond/why_it_learns": "",

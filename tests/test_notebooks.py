@@ -59,6 +59,7 @@ CHECKED_CELLS = {
         '{"shape [height, width]": grey.shape, "type": str(grey.dtype), "bytes": grey.nbytes}',
         "class_numbers, text = style.text_to_labels(first.text), first.text.encode()",
         "serialized = example.SerializeToString(deterministic=True)",
+        'parts = {"length": 8, "checksum of the length": 4, "the Example": len(serialized), "checksum of the data": 4}',
         'length, checksum = struct.unpack("<QI", record[:12])',
         "batch = tf.constant([from_helper])",
         "different",
@@ -68,7 +69,7 @@ CHECKED_CELLS = {
         "count_records(good[: ends[2]])",
     ],
     "04_train_alexnet": [
-        "pairs = itertools.zip_longest(new_network().layers, build_alexnet(style).layers)",
+        "networks = new_network(), build_alexnet(style)",
         "loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
         "def smoothed_cross_entropy(labels, logits):",
         "answers = tf.one_hot(labels - labels % 2, len(style.classes))",

@@ -19,12 +19,12 @@ from helpers.experiments import list_experiments
 from helpers.network.alexnet import build_alexnet, layer_shapes
 from helpers.network.calibration import Calibration, first_filters, observed
 from helpers.network.saved import check_kept, check_network, load_network
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
 from helpers.settings import Settings, open_experiment
 from helpers.training.evaluation import calibrate, score_test
 from helpers.training.fit import Training, compile_model, save_model, train
-from helpers.training.precision import quick_layers
 
 layers, register = keras.layers, keras.saving.register_keras_serializable
 STYLE = CaptchaStyle()
@@ -494,7 +494,7 @@ def test_a_stopped_training_of_a_class_of_ones_own_goes_on(recorded, capsys):
 
 
 def test_a_class_of_ones_own_multiplies_no_16_bit_numbers(recorded, monkeypatch):
-    monkeypatch.setattr("helpers.training.precision.has_bfloat16", lambda: True)
+    monkeypatch.setattr("helpers.precision.has_bfloat16", lambda: True)
     seen = []
     monkeypatch.setattr(keras.Model, "fit", lambda model, *_, **__: seen.append(model.layers[2].compute_dtype))
     for model in (Residual(), sequential(layers.Conv2D(4, 3))):

@@ -1,7 +1,6 @@
 """Every drawing shows its numbers, and survives nothing, one, many, no mistakes at all and nothing but mistakes."""
 
 import inspect
-import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,19 +33,15 @@ SHARES = {"three": (33, 40, 0.825, 0.68, 0.913)}
 LABELS = ("title", "x [s]", "y [%]")
 LAYERS = [("conv1", (30, 80, 4), 1000), ("pool1", (15, 40, 4), 0), ("dense1", (16,), 99)]
 MATRIX = np.array([[99.0, 10.0, 2.0], [50.0, 98.0, 0.0]])
-BYTES = bytes(range(80))
-PARTS = [("length", 8), ("data", 72)]
 KNOBS = {"noise_dots": (["0", "30"], [IMAGE, IMAGE]), "height": (["60"], [IMAGE])}
 
 CASES = {
     "show_image": lambda **k: plots.show_image(IMAGE, "5020", **k),
     "gallery": lambda: plots.gallery([IMAGE] * 7, [f"text {i}" for i in range(7)], heading="some", colors=["red"] * 7),
     "strips": lambda: plots.strips(KNOBS, "knobs"),
-    "byte_map": lambda **k: plots.byte_map(BYTES, PARTS, **k),
     "network": lambda **k: plots.network(LAYERS, **k),
     "horizontal_bars": lambda **k: plots.horizontal_bars({"PNG": 3.0, "raw": 4.0}, "kB", "Size", unit=" kB", **k),
     "shares": lambda **k: plots.shares(SHARES, "read whole [%]", "By length", **k),
-    "grouped_bars": lambda **k: plots.grouped_bars({"first": [3, 4], "second": [5, 6]}, "ab", *LABELS, **k),
     "curves": lambda **k: plots.curves(LINE, *LABELS, **k),
     "panels": lambda: plots.panels(3, columns=2, heading="three")[0],
     "heat_map": lambda **k: plots.heat_map(MATRIX, ["a", "b"], ["a", "b", "c"], "Read", "read", "trained on", **k),
@@ -58,11 +53,9 @@ NOTHING = {
     "show_image": lambda **k: plots.show_image(np.zeros((0, 0)), **k),
     "gallery": lambda: plots.gallery([]),
     "strips": lambda: plots.strips({}),
-    "byte_map": lambda **k: plots.byte_map(b"", [], **k),
     "network": lambda **k: plots.network([], **k),
     "horizontal_bars": lambda **k: plots.horizontal_bars({}, "kB", "Size", **k),
     "shares": lambda **k: plots.shares({}, "read whole [%]", "By length", **k),
-    "grouped_bars": lambda **k: plots.grouped_bars({}, "ab", *LABELS, **k),
     "curves": lambda **k: plots.curves({}, *LABELS, **k),
     "panels": lambda: plots.panels(0, columns=2)[0],
     "heat_map": lambda **k: plots.heat_map(np.zeros((0, 0)), [], [], "Read", **k),
@@ -218,43 +211,7 @@ def test_the_lowest_panel_of_a_column_has_its_numbers_also_above_an_empty_place(
     assert shown == [False, True, True]
 
 
-# bytes and layers
-
-
-def test_bytes_are_written_in_hexadecimal_and_owned_by_parts():
-    ax = plots.byte_map(bytes(range(100)), [("length", 2), ("data", 98)])
-    written = texts(ax)
-    assert all(byte in written for byte in ("00", "2f", "54", "63"))
-    assert "30" not in written.split()
-    assert "36 more bytes" in written
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "data"]
-    colors = [cell.get_facecolor() for cell in ax.patches]
-    assert colors[0] == colors[1] != colors[2] == colors[-1]
-    assert len(ax.patches) == 64
-
-
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 47, 48, 50, 63, 64])
-def test_of_a_short_record_every_byte_is_written_once(count):
-    ax = plots.byte_map(bytes(range(count)), [("data", count)])
-    cells = [text.get_text() for text in ax.texts]
-    assert cells == [f"{byte:02x}" for byte in range(count)]
-    assert ax.get_title() == f"All {count} bytes of the record, in hexadecimal"
-    places = {(cell.get_x(), cell.get_y()) for cell in ax.patches}
-    assert len(places) == count
-    assert max(y for _, y in places) + 1 <= ax.get_ylim()[0]
-
-
-@pytest.mark.parametrize("count", [5, 24])
-def test_parts_beyond_the_tints_are_still_told_apart(count):
-    ax = plots.byte_map(bytes(count), [(f"part {i}", 1) for i in range(count)])
-    assert len({(cell.get_facecolor(), cell.get_hatch()) for cell in ax.patches}) == count
-    assert len(ax.get_legend().get_texts()) == count
-
-
-@pytest.mark.parametrize("size", [79, 81])
-def test_parts_have_to_make_the_record(size):
-    with pytest.raises(ValueError, match=f"The parts have {size} bytes, the record 80"):
-        plots.byte_map(BYTES, [("data", size)])
+# layers
 
 
 def test_the_network_writes_shapes_and_parameters():
@@ -330,43 +287,6 @@ def test_a_share_is_not_rounded_to_none_or_all(right, count, written):
     assert written in texts(plots.shares({"some": (right, count, share, share, share)}, "read [%]", "Nearly"))
 
 
-def test_grouped_bars_have_a_band_and_stand_side_by_side():
-    groups = {"position 1": [90, 110], "position 2": [100, 100]}
-    ax = plots.grouped_bars(groups, "ab", *LABELS, ordered=True, band=(80, 120, "expected"))
-    assert [bar.get_height() for bar in ax.patches[:4]] == [90, 110, 100, 100]
-    assert ax.patches[0].get_x() + ax.patches[0].get_width() == pytest.approx(ax.patches[2].get_x())
-    band = ax.patches[-1]
-    assert (band.get_y(), band.get_y() + band.get_height()) == (80, 120)
-    assert {"expected", "position 1", "position 2", "a", "b"} <= set(texts(ax).splitlines())
-    assert len(plots.grouped_bars(groups, "ab", *LABELS).patches) == 4
-
-
-@pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("count", [1, 3, 25])
-def test_any_number_of_groups_is_told_apart(count, ordered):
-    ax = plots.grouped_bars({f"group {i}": [i + 1] for i in range(count)}, "a", *LABELS, ordered=ordered)
-    assert [bar.get_height() for bar in ax.patches] == list(range(1, count + 1))
-    assert len({(bar.get_facecolor(), bar.get_hatch()) for bar in ax.patches}) == count
-    assert len(ax.get_legend().get_texts()) == count
-
-
-@pytest.mark.parametrize("heights", [[0, 9], [9, 0], [0, 0]])
-def test_counts_survive_no_mistakes_and_nothing_but_mistakes(heights):
-    right, wrong = heights
-    groups = {"read right": [0, right], "read wrong": [wrong, 0]}
-    ax = plots.grouped_bars(groups, "ab", *LABELS, yscale="log", ylim=(0.7, 20))
-    assert [bar.get_height() for bar in ax.patches] == [0, right, wrong, 0]
-    assert pixels(ax.figure).std() > 1
-
-
-def test_groups_have_a_height_for_each_label():
-    with pytest.raises(ValueError, match="reshape"):
-        plots.grouped_bars({"one": [1]}, "ab", *LABELS)
-
-
-# curves
-
-
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("length", [3, 100])
 @pytest.mark.parametrize("count", [1, 3, 8, 25])
@@ -391,8 +311,7 @@ def test_a_curve_without_points_is_named_beside_the_others():
     ax = plots.curves({"none": ([], []), "no columns": [], **LINE}, *LABELS)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["none", "no columns", "one"]
     assert "none to show" in texts(plots.curves({"none": ([], [])}, *LABELS))
-    ends = plots.curves({"none": ([], []), **LINE}, *LABELS, names="ends", write="{:.0f} %")
-    assert {"none", "one: 5 %"} <= set(texts(ends).splitlines())
+    assert plots.curves(LINE, *LABELS, legend=False).get_legend() is None
 
 
 def test_a_curve_of_one_point_is_seen():
@@ -430,7 +349,7 @@ def test_references_are_dotted_levels_and_curves():
 
 
 def test_names_can_be_left_out():
-    ax = plots.curves(LINE, *LABELS, names="none", references={"level": 1})
+    ax = plots.curves(LINE, *LABELS, legend=False, references={"level": 1})
     assert ax.get_legend() is None
     unnamed = plots.curves(LINE, *LABELS, references={"": 1})
     assert [text.get_text() for text in unnamed.get_legend().get_texts()] == ["one"]
@@ -467,22 +386,6 @@ def test_curves_survive_no_mistakes_and_nothing_but_mistakes(values):
     ax = plots.curves({"read": ([0, 1], values, values, values)}, *LABELS, ylim=(-3, 103))
     assert list(drawn(ax)["read"].get_ydata()) == values
     assert pixels(ax.figure).std() > 1
-
-
-@pytest.mark.parametrize(
-    "ends", [[0.2, 99.3], [99.3] * 7, [0.0] * 7, [0.0] * 3 + [50.0] * 3 + [99.9] * 3, [50.0] * 25, [99.9] * 25]
-)
-def test_names_at_the_ends_of_curves_do_not_overlap(ends):
-    lines = {f"recipe {i}": ([0, 60], [0, end]) for i, end in enumerate(ends)}
-    ax = plots.curves(lines, *LABELS, names="ends", write="{:.1f} %", ylim=(-3, 104))
-    assert [text.get_text() for text in ax.texts] == [f"recipe {i}: {end:.1f} %" for i, end in enumerate(ends)]
-    assert [text.xy for text in ax.texts] == [(60, end) for end in ends]
-    heights = [text.xyann[1] for text in ax.texts]
-    gap = min(0.065, 1 / len(ends))
-    assert all(b - a >= gap - 1e-9 for a, b in itertools.pairwise(sorted(heights)))
-    assert min(heights) >= -1e-9
-    assert max(heights) <= 1 + 1e-9
-    assert np.all(np.diff(np.array(heights)[np.argsort(ends, kind="stable")]) > 0)  # in the order of the ends
 
 
 # tables and readings
@@ -603,9 +506,8 @@ def test_in_a_notebook_one_figure_takes_the_place_of_the_last(monkeypatch):
 
 
 def test_a_chart_has_its_title_and_the_units_of_its_axes():
-    for name in ("curves", "grouped_bars"):
-        ax = CASES[name]()
-        assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == LABELS
+    ax = CASES["curves"]()
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == LABELS
     ax = CASES["heat_map"]()
     assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("Read", "read", "trained on")
     for name, title, xlabel in (("shares", "By length", "read whole [%]"), ("horizontal_bars", "Size", "kB")):

@@ -15,7 +15,7 @@ from PIL import Image
 from test_pictures import MODES, in_mode
 
 from helpers.captchas.drawing import draw_captcha
-from helpers.captchas.fonts import find_font, keep_font
+from helpers.captchas.fonts import find_font, keep_fonts
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import list_images
@@ -392,7 +392,8 @@ def test_the_style_of_a_network_is_drawn_with_the_fonts_of_its_experiment(tmp_pa
     font = shutil.copyfile(find_font("DejaVuSerif"), tmp_path / "Mine.ttf")
     settings = load_settings("mine", style=CaptchaStyle(fonts=str(font)), data_dir=tmp_path / "data")
     expected = draw_captcha("5020", settings.style, 1).tobytes()
-    kept = dataclasses.replace(settings.style, fonts=keep_font(str(font), settings.own_fonts))
+    keep_fonts([str(font)], settings.own_fonts)
+    kept = dataclasses.replace(settings.style, fonts=tuple(map(str, settings.own_fonts.iterdir())))
     font.unlink()
     for network in (None, "another"):
         path = dataclasses.replace(settings, network=network).model_path

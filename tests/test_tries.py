@@ -15,9 +15,8 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data import cores
 from helpers.data.images import renderings
 from helpers.errors import SettingsError, StepError
-from helpers.experiments import SHIPPED, board, fitting_networks, scoreboard, tries
-from helpers.experiments.board import draw_scoreboard, in_words
-from helpers.experiments.scoreboard import Try, keep_try, list_tries, to_row
+from helpers.experiments import SHIPPED, fitting_networks, scoreboard, tries
+from helpers.experiments.scoreboard import Try, draw_scoreboard, in_words, keep_try, list_tries, to_row
 from helpers.experiments.tries import try_style
 from helpers.reading import Reader
 from helpers.scores import proportion
@@ -157,7 +156,7 @@ def test_the_scoreboard_shows_each_try_in_words_also_without_its_font(folder, mo
     ]  # fmt: skip
     for row in (ROW, gone, many):
         keep_try(row)
-    monkeypatch.setattr(board, "load_result", lambda name: {"rows": [to_row(plain)]})
+    monkeypatch.setattr(scoreboard, "load_result", lambda name: {"rows": [to_row(plain)]})
     ax = draw_scoreboard()
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names[0] == "noise dots: 200, 12 s" and names[-1] == "came along: the default style, 12 s"

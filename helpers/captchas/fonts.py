@@ -47,17 +47,17 @@ def kept_name(font: str) -> str:
     return path.name if path.stem.endswith(mark) else f"{path.stem}{mark}{path.suffix}"
 
 
-def keep_font(font: str, folder: Path) -> str:
-    """The font; if it is a file of one's own, copied into `folder`, under the name by which files of ours know it."""
-    own, path = Path(font).expanduser(), folder / kept_name(font)
-    if path.suffix.lower() in FONT_FILES and own.is_file() and not path.is_file():
-        with files.written_whole(path) as temporary:
-            shutil.copyfile(own, temporary)
-    return str(path) if path.is_file() else font
+def keep_fonts(fonts: Iterable[str], folder: Path) -> None:
+    """Copy those that are files of one's own into `folder`, under the names by which files of ours know them."""
+    for font in fonts:
+        own, path = Path(font).expanduser(), folder / kept_name(font)
+        if path.suffix.lower() in FONT_FILES and own.is_file() and not path.is_file():
+            with files.written_whole(path) as temporary:
+                shutil.copyfile(own, temporary)
 
 
 def kept_fonts(fonts: Iterable[str], folder: Path | None) -> tuple[str, ...]:
-    """Fonts named in a file of ours, those that `keep_font` copied into `folder` by their paths there."""
+    """Fonts named in a file of ours, those that `keep_fonts` copied into `folder` by their paths there."""
     there = {font: folder / font for font in fonts if folder and (folder / font).is_file()}
     return tuple(str(there[font]) if font in there and kept_name(str(there[font])) == font else font for font in fonts)
 
@@ -78,7 +78,6 @@ def missing_characters(font: str, alphabet: str) -> str:
             glyphs = tables.getBestCmap() or {}
         known = [c for c in alphabet if glyphs.get(ord(c), ".notdef") != ".notdef" and face.getmask(c).getbbox()]
     except Exception as reason:  # on damaged files both packages raise errors of many kinds
-        raise StyleError(
-            f"fonts: '{path.name}' cannot be read as a font ({reason}). Give a .ttf or .otf file."
-        ) from None
+        why = f"fonts: '{path.name}' cannot be read as a font ({reason})."
+        raise StyleError(f"{why} Give a .ttf or .otf file.") from None
     return "".join(c for c in alphabet if c not in known)

@@ -33,10 +33,8 @@ def to_picture(image: ImageLike) -> Image.Image:
         raise ImageError(f"A {type(image).__name__} is no picture. Give a path, a PIL image or a uint8 array.")
     good_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4))
     if image.dtype != np.uint8 or not good_shape or not image.size:
-        raise ImageError(
-            f"An array of {image.dtype} {list(image.shape)} is no picture. "
-            "Give uint8 values, [height, width] or [height, width, channels]."
-        )
+        why = f"An array of {image.dtype} {list(image.shape)} is no picture."
+        raise ImageError(f"{why} Give uint8 values, [height, width] or [height, width, channels].")
     return Image.fromarray(image[:, :, 0] if image.shape[2:] == (1,) else image)
 
 
@@ -74,10 +72,8 @@ def _whole(picture: Image.Image) -> Image.Image:
 def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
     """`picture` itself, or one of 8 bits made from whole numbers up to 65535 or from fractions up to 1."""
     if picture.mode in ("LAB", "La") or not picture.width * picture.height:
-        raise ImageError(
-            f"{short(Path(name))} has mode {picture.mode} and {picture.width}x{picture.height} pixels, "
-            "which cannot be turned into grey. Give a picture in RGB."
-        )
+        why = f"{short(Path(name))} has mode {picture.mode} and {picture.width}x{picture.height} pixels,"
+        raise ImageError(f"{why} which cannot be turned into grey. Give a picture in RGB.")
     if not picture.mode.startswith(("I", "F")):
         return picture
     values = np.asarray(picture, dtype=np.float64)
@@ -85,10 +81,8 @@ def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
     fractions = picture.mode == "F" and highest <= 1.001  # resizing may round beyond 1
     scale = 255 if fractions else 1 / 257 if highest > 255 else 1
     if not 0 <= lowest <= highest <= 65535 or 0 < scale * (highest - lowest) < 8:
-        raise ImageError(
-            f"{short(Path(name))} has values from {lowest:g} to {highest:g}, which do not tell black from white. "
-            "Give values from 0 to 1 (fractions), to 255 or to 65535."
-        )
+        why = f"{short(Path(name))} has values from {lowest:g} to {highest:g}, which do not tell black from white."
+        raise ImageError(f"{why} Give values from 0 to 1 (fractions), to 255 or to 65535.")
     return Image.fromarray((scale * values).round().clip(0, 255).astype(np.uint8))
 
 

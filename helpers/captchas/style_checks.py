@@ -24,9 +24,8 @@ def check_fields(style: Any, check_fonts: bool) -> None:
     _check_colors(style.text_color, style.background_color)
     for font in style.fonts if check_fonts else ():
         if missing := missing_characters(font, style.alphabet):
-            raise StyleError(
-                f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}. Use another font or alphabet."
-            )
+            why = f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}."
+            raise StyleError(f"{why} Use another font or alphabet.")
 
 
 def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, ...]) -> None:
@@ -57,9 +56,7 @@ def _check_numbers(field: dataclasses.Field, value: Any) -> None:
 def _check_colors(text: tuple[int, int], background: tuple[int, int]) -> None:
     """Refuse text that cannot be seen: `captcha` pastes it through a mask of its own brightness, so black vanishes."""
     if text[1] < 40:
-        raise StyleError(
-            f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent. "
-            "Let it reach 40 at least, such as (10, 200)."
-        )
+        why = f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent."
+        raise StyleError(f"{why} Let it reach 40 at least, such as (10, 200).")
     if max(background[0] - text[1], text[0] - background[1]) < 20:
         raise StyleError(f"text_color: {text} is too near to background_color {background}. Leave 20 levels between.")

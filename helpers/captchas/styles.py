@@ -1,7 +1,4 @@
-"""What captchas look like (`CaptchaStyle`), and its presets.
-
-A style checks itself when it is made, so that a typing error costs a sentence, not an hour of training.
-"""
+"""What captchas look like. A style checks itself when it is made: a typing error costs no hour of training."""
 
 import dataclasses
 from dataclasses import InitVar, dataclass

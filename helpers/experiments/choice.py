@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
-from helpers.captchas.fonts import FONT_FILES, keep_font
+from helpers.captchas.fonts import FONT_FILES, keep_fonts, kept_name
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.generate import check_same
 from helpers.errors import StyleError
@@ -48,7 +48,8 @@ def bring_font(name: str, content: bytes, alphabet: str) -> str:
             raise StyleError(f"fonts: '{name}' is no .ttf or .otf file.")
         path.write_bytes(content)
         CaptchaStyle(alphabet=alphabet, fonts=str(path))  # refused if it is no font, or without a character
-        return keep_font(str(path), own_fonts())
+        keep_fonts([str(path)], own_fonts())
+        return str(own_fonts() / kept_name(str(path)))
 
 
 def _path() -> Path:
@@ -62,6 +63,7 @@ def _kept() -> dict[str, Any]:
 def keep(style: CaptchaStyle | None = None, **what: Any) -> None:
     """Remember what a person chose: a style, or an `experiment` and its `profile`."""
     if person_sits():
-        for font in style.fonts if style else ():
-            keep_font(font, own_fonts())
-        files.write_json(_path(), {**_kept(), **what, **({"style": style.to_dict()} if style else {})})
+        if style:
+            keep_fonts(style.fonts, own_fonts())
+            what["style"] = style.to_dict()
+        files.write_json(_path(), {**_kept(), **what})

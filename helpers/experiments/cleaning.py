@@ -39,7 +39,8 @@ def _why_it_stays(path: Path) -> str:
     with contextlib.suppress(TutorialError):
         known = read_json(path / "experiment.json", made_by="notebook 02_generate_captchas").keys()
         if check_experiment_name(path.name) and {"style", "seed", "train_count"} <= known:
-            parts = sum(([*n.iterdir()] if n.is_dir() else [n] for n in path.glob("networks/*")), [*path.iterdir()])
+            networks = list(path.glob("networks/*"))
+            parts = [*path.iterdir(), *path.glob("networks/*/*"), *(each for each in networks if not each.is_dir())]
             return next((f"it holds {part.name}: {FOREIGN}" for part in parts if not PARTS.fullmatch(part.name)), "")
     return "it has no experiment.json that describes an experiment" if path.name != "fonts" else "these are your fonts"
 

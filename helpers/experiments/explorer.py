@@ -10,11 +10,10 @@ import ipywidgets as widgets
 
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import TutorialError
-from helpers.experiments import fitting_networks
-from helpers.experiments.board import TryIt
+from helpers.experiments import fitting_networks, knobs
 from helpers.experiments.choice import bring_font, chosen_style, keep
 from helpers.experiments.grid import arranged, as_png, glance, marked, samples
-from helpers.experiments.knobs import BESIDE, GONE, KNOB, make_knobs, make_upload, set_knobs, show_letters, value_of
+from helpers.experiments.scoreboard import TryIt
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
@@ -31,15 +30,15 @@ class Explorer(widgets.VBox):
     last_used: CaptchaStyle | None = None
 
     def __init__(self, style: CaptchaStyle | None = None) -> None:
-        self.knobs = make_knobs()
-        self.preset = widgets.Dropdown(options=[OWN, *PRESETS], description="preset", **KNOB)
+        self.knobs = knobs.make_knobs()
+        self.preset = widgets.Dropdown(options=[OWN, *PRESETS], description="preset", **knobs.KNOB)
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="690px", object_fit="contain"))
         self.refusal, self.line, self.told = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.network = widgets.Dropdown(description="read by", **KNOB)
+        self.network = widgets.Dropdown(description="read by", **knobs.KNOB)
         self._found, self._asked, self._read = {}, None, None
         self.button = widgets.Button(description="Use this style", button_style="primary")
-        self.upload, self.letters = make_upload()
-        self.tries = TryIt(lambda: self.drawn)
+        self.upload, self.letters = knobs.make_upload()
+        self.tries = TryIt(lambda: self.drawn, knobs.tried)
         try:
             self._show(style or Explorer.last_used or chosen_style())
         except TutorialError as reason:
@@ -55,10 +54,10 @@ class Explorer(widgets.VBox):
         self.network.observe(lambda change: self._read_by(change["new"]), "value")
         self.button.on_click(self._use)
         self.upload.observe(self._brought, "value")
-        knobs = widgets.GridBox([self.preset, self.network, *self.knobs.values(), self.upload], layout=BESIDE)
+        fields = widgets.GridBox([self.preset, self.network, *self.knobs.values(), self.upload], layout=knobs.BESIDE)
         buttons = widgets.HBox([self.tries.button, self.button])
         above, below = [self.picture, self.told, self.refusal, self.letters], [self.line, self.tries]
-        super().__init__([*above, knobs, buttons, *below, widgets.HTML(GONE)])
+        super().__init__([*above, fields, buttons, *below, widgets.HTML(knobs.GONE)])
         self._read_by(self.network.value)
 
     def __repr__(self) -> str:
@@ -68,13 +67,13 @@ class Explorer(widgets.VBox):
         """Draw `style` and set every knob to it."""
         self._draw(dataclasses.replace(style, check_fonts=True))
         self._setting = True
-        set_knobs(self.knobs, style)
+        knobs.set_knobs(self.knobs, style)
         self._setting = False
 
     def _draw(self, style: CaptchaStyle) -> None:
         self._samples = texts, images = samples(style)
         self.drawn, self.refusal.value, self._refused = style, "", {}
-        show_letters(self.letters, style)
+        knobs.show_letters(self.letters, style)
         if (asked := (style.alphabet, style.length, style.height, style.image_width)) != self._asked:
             self._asked, self._found = asked, fitting_networks(load_settings(), style)
             self.network.options, self.network.value = tuple(self._found), next(iter(self._found), None)
@@ -119,7 +118,7 @@ class Explorer(widgets.VBox):
         """Draw with the changed field and those refused before; or keep the picture, and say why."""
         if self._setting:
             return
-        self._refused[name] = value_of(name, change["new"])
+        self._refused[name] = knobs.value_of(name, change["new"])
         try:
             self._draw(dataclasses.replace(self.drawn, **self._refused, check_fonts=True))
         except TutorialError as reason:

@@ -10,6 +10,7 @@ from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
 from helpers.experiments.choice import own_fonts
 from helpers.experiments.grid import as_png, specimen
+from helpers.experiments.scoreboard import Try
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
 BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
@@ -81,3 +82,10 @@ def value_of(name: str, value: Any) -> Any:
     if name in SLIDERS:  # 3 steps of 0.1 are not 0.3
         return tuple(round(end, 6) for end in value) if isinstance(value, tuple) else round(value, 6)
     return value
+
+
+def tried(style: CaptchaStyle) -> Try:
+    """What became of a style that is tried now."""
+    from helpers.experiments.tries import try_style  # imports TensorFlow
+
+    return try_style(style)

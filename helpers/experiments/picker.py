@@ -38,9 +38,8 @@ class Picker(widgets.VBox):
         self.upload.observe(self._chosen, "value")
         self.button.on_click(self._pasted)
         self.path.observe(self._named, "value")
-        super().__init__(
-            [widgets.HBox([self.upload, self.button, self.path]), self.verdict, self.picture, widgets.HTML(GONE)]
-        )
+        ways = widgets.HBox([self.upload, self.button, self.path])
+        super().__init__([ways, self.verdict, self.picture, widgets.HTML(GONE)])
 
     def __repr__(self) -> str:
         return "(Here you can choose a picture of your own, when a kernel runs this cell.)"

@@ -1,14 +1,21 @@
-"""What became of the styles that were tried: a row for each, in the data folder's `tries.json`."""
+"""What became of the styles that were tried: a row for each in the data folder's `tries.json`, a figure, a button."""
 
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import files, scores
-from helpers.captchas.fonts import keep_font
+import ipywidgets as widgets
+from matplotlib.axes import Axes
+
+from helpers import files, plots, scores
+from helpers.captchas.fonts import keep_fonts
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import StepError, TutorialError
 from helpers.experiments.choice import own_fonts
+from helpers.experiments.grid import sample_of
+from helpers.files.results import load_result
 from helpers.settings import load_settings
 
 FORMAT = 2  # of tries.json
@@ -53,7 +60,7 @@ def keep_try(row: Try) -> None:
     """Add a row to them, in the place of an earlier one of the same style and network."""
     with files.only_writer(_path().parent, wait=10):
         kept = list_tries()
-        _ = [keep_font(font, own_fonts()) for each in (*kept, row) for font in each.style.fonts]  # to be shown later
+        keep_fonts((font for each in (*kept, row) for font in each.style.fonts), own_fonts())  # to be shown later
         same = [(row.style.to_dict(), row.start, network) for network in (None, row.network)]
         others = [each for each in map(to_row, kept) if (each["style"], each["start"], each["network"]) not in same]
         files.write_json(_path(), {"format": FORMAT, "rows": [*others, to_row(row)]})
@@ -74,3 +81,61 @@ def to_row(row: Try) -> dict[str, Any]:
 
 def _path() -> Path:
     return load_settings().data_dir / "tries.json"
+
+
+def draw_scoreboard() -> Axes:
+    """A row for each try, your own and those that come along: in words, a captcha, what was misread, the seconds."""
+    named = [(in_words(row), row) for row in list_tries()]
+    named += [(f"came along: {in_words(row)}", row) for row in map(from_row, load_result("tries")["rows"])]
+    shown = {f"{textwrap.fill(textwrap.shorten(name, 68), 36)}, {row.seconds:.0f} s": row for name, row in named}
+    scores, captchas = {name: row.accuracy for name, row in shown.items()}, [sample_of(r.style) for r in shown.values()]
+    title = "Mistakes after a try, and how long it took"
+    return plots.shares(scores, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
+
+
+def in_words(row: Try) -> str:
+    """What a style changes of the default one, and where its network began."""
+    default, words = CaptchaStyle().to_dict(), []
+    for name, value in row.style.to_dict().items():
+        if value != default[name]:
+            if isinstance(value, list):  # of several, or the ends of a range
+                several = name in ("fonts", "font_sizes")
+                value = (", " if several else " to ").join(map(str, value if several else dict.fromkeys(value)))
+            words.append(f"{name.replace('_', ' ')}: {value}")
+    begun = {None: ["from random weights"], "default": []}.get(row.start, [f"from {row.start}"])
+    return "; ".join([*(words or ["the default style"]), *begun])
+
+
+class TryIt(widgets.VBox):
+    """What a button "Try it" shows of the style that `style_of` gives; the scoreboard, as soon as there is a try."""
+
+    def __init__(self, style_of: Callable[[], CaptchaStyle], tried: Callable[[CaptchaStyle], Try]) -> None:
+        self.style_of, self.tried, self.said, self.board = (
+            style_of,
+            tried,
+            widgets.Output(),
+            widgets.Image(format="png"),
+        )
+        self.board.layout = widgets.Layout(max_width="840px", object_fit="contain")
+        self.button = widgets.Button(description="Try it")
+        self.button.on_click(self._try)
+        super().__init__([self.said, self.board])
+        self._show_board()
+
+    def _show_board(self) -> None:
+        try:
+            if list_tries():
+                self.board.value = plots.as_png(draw_scoreboard().figure)
+        except TutorialError as reason:
+            self.said.append_stdout(f"{reason}\n")
+
+    def _try(self, button: widgets.Button) -> None:
+        """Try the style that is shown; meanwhile the knobs wait."""
+        self.said.clear_output()
+        with self.said:
+            try:
+                style = self.style_of()
+                print(f"{style.to_python()}\n{self.tried(style)}")
+            except TutorialError as reason:
+                print(reason)
+        self._show_board()

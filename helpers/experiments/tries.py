@@ -24,11 +24,11 @@ from helpers.experiments.scoreboard import Try, keep_try, list_tries
 from helpers.network.alexnet import build_alexnet
 from helpers.network.saved import load_network
 from helpers.network.views import careful_logits
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import shift_batch
 from helpers.training.fit import TrainingStopped, compile_model
-from helpers.training.precision import quick_layers
 
 COUNTS = {"train_count": 5_000, "validation_count": 1_000, "test_count": 1, "batch_size": 32}  # test: not drawn
 SLOWER = 3  # to train on an image takes so many times as long as to draw it, on all cores
@@ -100,16 +100,13 @@ def fit(model: keras.Model, settings: Settings, captchas: tuple[np.ndarray, np.n
     compile_model(model, settings)
     batches = tf.data.Dataset.from_tensor_slices(captchas).shuffle(settings.train_count, seed=settings.seed)
     batches = untuned(batches.batch(settings.batch_size).map(shift_batch).prefetch(PREPARED))
-    step = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: bar.update(SLOWER * settings.batch_size)
-    )
+    work = SLOWER * settings.batch_size
+    step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(work))
     with quick_layers(model):
         model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[step])
 
 
-def score(
-    read: Callable[[np.ndarray], tf.Tensor], captchas: tuple[np.ndarray, np.ndarray], bar: tqdm
-) -> scores.Proportion:
+def score(read: Callable, captchas: tuple[np.ndarray, np.ndarray], bar: tqdm) -> scores.Proportion:
     """How many captchas are read completely right, by a function that gives the network's logits."""
     bar.set_description("reading")
     images, labels = captchas

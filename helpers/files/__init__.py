@@ -107,10 +107,8 @@ def read_sealed(path: Path, made_by: str) -> dict[str, Any]:
     value = read_json(path, made_by)
     content = {key: item for key, item in value.items() if key != "digest"}
     if value.get("digest") != text_digest(to_json(content)):
-        raise StepError(
-            f"{short(path)} was changed after it was written. "
-            f"Delete the folder {short(path.parent)} and run {made_by} again."
-        )
+        why = f"{short(path)} was changed after it was written."
+        raise StepError(f"{why} Delete the folder {short(path.parent)} and run {made_by} again.")
     return content
 
 
@@ -136,9 +134,8 @@ def only_writer(folder: Path, wait: float = 0) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise StepError(
-            f"Another process is writing to {short(folder)}. Wait until it ends, or stop the other notebook's kernel."
-        ) from None
+        why = f"Another process is writing to {short(folder)}."
+        raise StepError(f"{why} Wait until it ends, or stop the other notebook's kernel.") from None
     except (OSError, NotImplementedError) as reason:
         raise StepError(
             f"{short(folder)} lies on a disk where files cannot be locked or written ({reason}), so two processes "

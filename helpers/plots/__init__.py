@@ -5,10 +5,9 @@ draws any number of things, also none. Where training and validation are drawn t
 dashed ones validation, blue is a digit, vermilion a whole captcha and green a loss.
 """
 
-from helpers.plots.bars import grouped_bars, horizontal_bars, shares
+from helpers.plots.bars import horizontal_bars, shares
 from helpers.plots.basics import CAPTCHAS, DIGITS, GREY, LOSS, as_png, panels
 from helpers.plots.curves import curves
-from helpers.plots.diagrams import byte_map, network
 from helpers.plots.pictures import gallery, show_image, strips
 from helpers.plots.readings import character_bars, heat_map, probability_bars
-from helpers.plots.training import draw_progress, live_display
+from helpers.plots.training import draw_progress, live_display, network

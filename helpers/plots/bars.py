@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from helpers.plots.basics import BLUE, CAPTCHAS, GREY, open_axes, say_none, series_styles
+from helpers.plots.basics import BLUE, CAPTCHAS, open_axes, say_none
 
 
 def horizontal_bars(
@@ -61,40 +61,9 @@ def shares(
         ax.add_artist(AnnotationBbox(box, (-0.01, index), xycoords=("axes fraction", "data"), frameon=False,
                                      box_alignment=(1, 0.5)))  # fmt: skip
     ax.set_yticks(range(len(scores)), list(scores))
-    ax.tick_params(
-        axis="y", pad=max([3, *(14 + zoom * np.shape(pictures[i])[1] for i, zoom in enumerate(zooms))]), length=0
-    )
+    widest = max((zoom * np.shape(picture)[1] for picture, zoom in zip(pictures, zooms, strict=True)), default=-11)
+    ax.tick_params(axis="y", pad=14 + widest, length=0)
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)
     ax.xaxis.set_major_formatter("{x:g}")
-    return ax
-
-
-def grouped_bars(
-    groups: Mapping[str, Sequence[float]], labels: Sequence[str], title: str, xlabel: str, ylabel: str,
-    ax: Axes | None = None, ordered: bool = False, band: tuple[float, float, str] | None = None, **limits: Any,
-) -> Axes:  # fmt: skip
-    """For each label, a bar of each group.
-
-    Args:
-        groups: name -> a height for each label.
-        ordered: shades from dark to light, for groups that have an order, such as positions.
-        band: (low, high, name) of a grey band over the bars.
-        limits: of the axes, as `Axes.set` takes them: ylim, yscale.
-    """
-    ax = open_axes(ax, title, xlabel, ylabel, height=3.6 + 0.2 * (len(groups) // 5))
-    if not groups or not len(labels):
-        return say_none(ax)
-    x, width = np.arange(len(labels)), 0.8 / len(groups)
-    heights = np.array(list(groups.values())).reshape(len(groups), len(labels))
-    for index, (name, row, style) in enumerate(zip(groups, heights, series_styles(len(groups), ordered), strict=True)):
-        ax.bar(x + (index - (len(groups) - 1) / 2) * width, row, width, label=name, color=style["color"],
-               hatch=style["hatch"], edgecolor="white" if style["hatch"] else "none")  # fmt: skip
-    if band:
-        ax.axhspan(*band[:2], color=GREY, alpha=0.3, zorder=3, label=band[2])
-    ax.set_xticks(x, list(labels))
-    if not heights.any():
-        limits.pop("yscale", None)  # a logarithmic axis needs a height above 0
-    ax.set(**limits)
-    ax.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
     return ax

@@ -14,12 +14,11 @@ BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 PALETTE = (BLUE, VERMILION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", GREY)
 DIGITS, CAPTCHAS, LOSS = BLUE, VERMILION, GREEN
 LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dotted lines are for what the others are compared with
-HATCHES = ("", "///", "...", "xxx")
 MARKERS = "osD^v<>ph*X"
 
 
 def series_styles(count: int, ordered: bool = False, colors: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """A colour, line style, marker and hatch for each of `count` series, so that no two are drawn alike.
+    """A colour, line style and marker for each of `count` series, so that no two are drawn alike.
 
     Args:
         ordered: shades from dark to light, for series that have an order, such as positions.
@@ -27,8 +26,7 @@ def series_styles(count: int, ordered: bool = False, colors: Sequence[str] = ())
     """
     shades = [tuple(shade) for shade in plt.get_cmap("viridis")(np.linspace(0, 0.85, count))]
     palette = shades if ordered else colors or PALETTE
-    turn = len(colors) or len(PALETTE)  # after so many, the next line style and hatch
-    cycles = {"color": (palette, 1), "marker": (MARKERS, 1), "linestyle": (LINES, turn), "hatch": (HATCHES, turn)}
+    cycles = {"color": (palette, 1), "marker": (MARKERS, 1), "linestyle": (LINES, len(colors) or len(PALETTE))}
     return [{key: those[i // each % len(those)] for key, (those, each) in cycles.items()} for i in range(count)]
 
 

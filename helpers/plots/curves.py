@@ -16,7 +16,7 @@ MOST_MARKED = 25  # with more points than that, a curve is drawn without markers
 
 
 def curves(
-    lines: Mapping[str, Points], title: str, xlabel: str, ylabel: str, ax: Axes | None = None, names: str = "legend",
+    lines: Mapping[str, Points], title: str, xlabel: str, ylabel: str, ax: Axes | None = None, legend: bool = True,
     joined: bool = True, ordered: bool = False, colors: Sequence[str] = (), dashed: Sequence[str] = (),
     references: Mapping[str, float | Points] | None = None, notes: Sequence[tuple[float, str]] = (),
     write: str = "", **limits: Any,
@@ -25,18 +25,17 @@ def curves(
 
     Args:
         lines: name -> (x, y), or (x, y, low, high).
-        names: where they are written: "legend", "ends" of the curves, or "none".
+        legend: whether their names are written; many of them stand beside the axes.
         joined: False for points without a line between them.
         ordered: shades from dark to light, for curves that have an order, such as positions.
         colors: of the curves, instead of the palette.
         dashed: names of the curves that belong to held-out captchas.
         references: name -> y of a level, or (x, y): what the curves are compared with, grey and dotted.
         notes: (x, text), written at the lower edge.
-        write: how each y is written beside its point (with "ends": the last), such as "{:.1f} %".
+        write: how each y is written beside its point, such as "{:.1f} %".
         limits: of the axes, as `Axes.set` takes them: xlim, ylim, xscale, yscale, xticks.
     """
-    size = (8.5, 4.2) if names == "ends" else (7.5, 3.6)
-    ax = open_axes(ax, title, xlabel, ylabel, size[0], max(size[1], 0.22 * len(lines)))
+    ax = open_axes(ax, title, xlabel, ylabel, height=max(3.6, 0.22 * len(lines)))
     drawn = {name: [np.asarray(xs, float) for xs in [*points] or ((), ())] for name, points in lines.items()}
     if not any(len(x) for x, *_ in drawn.values()):
         return say_none(ax)
@@ -45,7 +44,7 @@ def curves(
     for (name, points), style in zip(drawn.items(), styles, strict=True):
         style["linestyle"] = "--" if name in dashed else style["linestyle"] if joined else "none"
         lowest = [_lowest(scale, drawn, first) for scale, first in ((ax.get_xscale(), True), (ax.get_yscale(), False))]
-        _draw(ax, name, points, style, lowest, "" if names == "ends" else write)
+        _draw(ax, name, points, style, lowest, write)
     for (name, where), dots in zip((references or {}).items(), cycle(DOTS), strict=False):
         look = {"linestyle": dots, "color": GREY, "zorder": 1.9, "label": name}
         _ = ax.axhline(where, **look) if np.isscalar(where) else ax.plot(*where, **look)
@@ -58,9 +57,7 @@ def curves(
         ax.set_xticks(ticks, [f"{tick:,.9g}" for tick in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set(**limits)
-    if names == "ends":
-        _name_at_ends(ax, drawn, [style["color"] for style in styles], write)
-    elif names == "legend" and (named := ax.get_legend_handles_labels()[1]):
+    if legend and (named := ax.get_legend_handles_labels()[1]):
         many = len(named) > 8
         beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "ncols": -(-len(named) // 20)} if many else {}
         ax.legend(fontsize=9 - many, **beside)
@@ -86,19 +83,3 @@ def _draw(
         if write or shown > value:
             ax.annotate((write or "{:g}").format(value), (at, shown), fontsize=8, color=style["color"],
                         textcoords="offset points", xytext=(6, 4))  # fmt: skip
-
-
-def _name_at_ends(ax: Axes, drawn: Mapping[str, list[np.ndarray]], colors: Sequence[str], write: str) -> None:
-    """Each name right of the end of its curve; names that would overlap are moved apart."""
-    corner = ax.get_xlim()[1], ax.get_ylim()[0]
-    ends = [(x[-1], y[-1]) if len(x) else corner for x, y, *_ in drawn.values()]
-    heights = (ax.transData + ax.transAxes.inverted()).transform(ends)[:, 1]
-    order, gap = np.argsort(heights, kind="stable"), min(0.065, 1 / len(ends))
-    steps = gap * np.arange(len(ends))
-    raised = np.maximum.accumulate(np.maximum(heights[order], 0) - steps) + steps
-    heights[order] = np.minimum(raised, 1 - steps[::-1])
-    for (name, (x, *_)), end, height, color in zip(drawn.items(), ends, heights, colors, strict=True):
-        value = f": {write.format(end[1])}" if write and len(x) else ""
-        ax.annotate(f"{name}{value}", end, xytext=(1.03, height), textcoords="axes fraction", fontsize=9,
-                    color=color, va="center",
-                    arrowprops={"arrowstyle": "-", "color": color, "linestyle": ":", "relpos": (0, 0.5)})  # fmt: skip

@@ -1,14 +1,46 @@
-"""The live figure of a training run, and the place where it is shown."""
+"""A network as a diagram, the live figure of its training run, and the place where it is shown."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
-from helpers.plots.basics import CAPTCHAS, DIGITS, GREEN, GREY, LOSS, say_none
+from helpers.plots.basics import BLUE, CAPTCHAS, DIGITS, GREEN, GREY, LOSS, VERMILION, open_axes, say_none
 
 LOSS_SHOWN = 1.6  # times the loss of guessing; what lies above is told in words
+
+
+def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None = None) -> Axes:
+    """A chain of layers as boxes: as high as the picture they hand on, as wide as its channels.
+
+    Args:
+        layers: (name, output shape without the batch, parameters).
+    """
+    total = sum(parameters for _, _, parameters in layers)
+    title = f"{total:,} parameters; below each layer the shape it passes on, [height × width × channels], and its own"
+    ax = open_axes(ax, title, width=max(11, 0.8 * len(layers)), height=3.4)
+    if not layers:
+        return say_none(ax)
+    tallest = max((shape[0] for _, shape, _ in layers if len(shape) == 3), default=1)
+    x = 0.0
+    for name, shape, parameters in layers:
+        image = len(shape) == 3
+        height = 0.35 + 1.65 * (shape[0] / tallest if image else 0.45)
+        width = 0.35 + 0.05 * np.sqrt(shape[2]) if image else 0.35
+        color = VERMILION if "conv" in name else GREY if "pool" in name else BLUE if "dense" in name else GREEN
+        box = {"facecolor": color, "alpha": 0.75, "edgecolor": "none", "boxstyle": "round,pad=0.03"}
+        ax.add_patch(FancyBboxPatch((x, -height / 2), width, height, **box))
+        ax.text(x + width / 2, height / 2 + 0.12, name.replace(" ", "\n"), ha="center", va="bottom", fontsize=9)
+        label = "×".join(map(str, shape)) + (f"\n{parameters:,}" if parameters else "")
+        ax.text(x + width / 2, -height / 2 - 0.12, label, ha="center", va="top", fontsize=8, color="#444444")
+        x += width + 0.85
+    ax.set(xlim=(-0.4, x - 0.2), ylim=(-1.6, 1.4))
+    ax.set_axis_off()
+    return ax
 
 
 def live_display() -> Callable[[Figure], None]:

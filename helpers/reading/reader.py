@@ -73,8 +73,9 @@ class Reader:
         """
         if errors not in ("raise", "collect"):
             raise ValueError(f"errors: '{errors}' must be 'raise' or 'collect'.")
-        one = isinstance(images, (str, Path, Image.Image)) or _is_one_array(images)
-        images = [images] if one else list(images)
+        shape = images.shape if isinstance(images, np.ndarray) else ()  # of one array, or [batch, height, width, ...]
+        one = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+        images = [images] if one or isinstance(images, (str, Path, Image.Image)) else list(images)
         readings: list[Reading] = []
         for start in range(0, len(images), BATCH_SIZE):
             readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
@@ -109,8 +110,3 @@ class Reader:
             nothing = np.full_like(probabilities[index], 1 / len(self.style.classes))
             readings[index] = Reading("", 0.0, nothing, reason, familiar=False)
         return readings
-
-
-def _is_one_array(images: object) -> bool:
-    """Whether this is one picture, not a batch [batch, height, width] or [batch, ..., channels]."""
-    return isinstance(images, np.ndarray) and (images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4)))
