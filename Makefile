@@ -45,7 +45,7 @@ bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by trainin
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments
 
-ship: .venv/.installed  ## make the network that comes along with the notebooks, from the default experiment's
+ship: .venv/.installed  ## make the networks that come along with the notebooks: default's, and robust; a quarter of an hour
 	@$(BIN)/python -m tests.benchmarks shipped
 
 lint: .venv/.installed  ## repair what ruff can repair

@@ -5,7 +5,7 @@ python -m tests.benchmarks pipeline compute      some of them
 python -m tests.benchmarks original_whole        all of the original's 5,000 iterations, most of an hour
 python -m tests.benchmarks experiments           training runs in many styles, more than an hour, resumed after a stop
 python -m tests.benchmarks robust                one question of the experiments
-python -m tests.benchmarks shipped               the network that comes along, from the default experiment's
+python -m tests.benchmarks shipped               the networks that come along: of the experiments default and robust
 python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
 
 "original", "reading", "learning", "accuracy", "tries" and "shipped" use the default experiment; what is missing of

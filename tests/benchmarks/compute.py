@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from helpers.network.alexnet import build_alexnet
+from helpers.precision import has_bfloat16, quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import load_settings
 from helpers.training.fit import compile_model
-from helpers.training.precision import has_bfloat16, quick_layers
 from tests.benchmarks import measured
 from tests.benchmarks.torch_alexnet import torch_parts, torch_seconds
 

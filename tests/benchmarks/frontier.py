@@ -19,13 +19,13 @@ from helpers import files
 from helpers.data.records import PREPARED, load_batches, untuned, write_records
 from helpers.network.alexnet import build_alexnet
 from helpers.network.views import averaged_logits, mirror_edges
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, proportion
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
 from helpers.training.fit import compile_model, first_captchas
 from helpers.training.optimizer import learning_rate_schedule, smoothed_cross_entropy
-from helpers.training.precision import quick_layers
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import draw
 from tests.benchmarks.compute import training_flop

@@ -20,13 +20,13 @@ from helpers.captchas.pictures import to_grey
 from helpers.data.records import PREPARED, load_batches
 from helpers.data.texts import derive_seed, draw_text
 from helpers.network.alexnet import ORIGINAL, build_alexnet
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import Proportion, captcha_accuracy
 from helpers.settings import Settings, open_experiment
 from helpers.training.augmentation import shift_batch
 from helpers.training.fit import compile_model, first_captchas
 from helpers.training.optimizer import WEIGHT_DECAY, learning_rate_schedule, one_cycle_muon, smoothed_cross_entropy
-from helpers.training.precision import quick_layers
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment
 

@@ -23,11 +23,11 @@ from helpers.data.texts import draw_text
 from helpers.errors import StepError
 from helpers.network.alexnet import build_alexnet
 from helpers.network.views import mirror_edges
+from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings, load_settings
 from helpers.training.augmentation import SHIFT_X, SHIFT_Y, shift_batch
 from helpers.training.fit import compile_model
-from helpers.training.precision import quick_layers
 from tests.benchmarks import measured
 from tests.test_captchas import drawn_by_the_package
 

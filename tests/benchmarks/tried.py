@@ -1,6 +1,6 @@
 """Styles tried in a minute: rows for the scoreboard, and what a try takes beside a whole quick run.
 
-It also makes the network that comes along with the notebooks.
+It also makes the networks that come along with the notebooks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from helpers.files.results import RESULTS
 from helpers.network.alexnet import build_alexnet
 from helpers.network.saved import load_network
 from helpers.scores import captcha_accuracy
-from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings
+from helpers.settings import PRESETS, CaptchaStyle, Settings, load_settings, open_experiment
 from tests.benchmarks import measured
 from tests.benchmarks.accuracy import default_experiment, predicted_of
 
@@ -77,18 +77,20 @@ def read(path: Path, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shipped() -> None:
-    """Make the network that comes along, and read the validation captchas with it and with the one it comes from."""
-    settings = default_experiment(trained=True)
-    target = RESULTS / "default.keras"
-    in_16_bits(settings.model_path, target)
-    rows, predictions = [], []
-    for bits, path in ((32, settings.model_path), (16, target)):
-        (labels, predicted), _ = measured.in_own_process(read, path, settings)
-        right = measured.columns(captcha_accuracy(labels, predicted))
-        rows.append({"bits of a number": bits, "MB": path.stat().st_size / 1e6, **right})
-        predictions.append(predicted)
-    differ = int((predictions[0] != predictions[1]).any(axis=1).sum())
-    question = "What does the network that comes along lose with half of its bits?"
+    """Make the networks that come along, and read validation captchas with each and with the one it comes from."""
+    rows, differ = [], {}
+    measured.in_own_process(run_experiment, "robust", None, None, "full")
+    for settings in (default_experiment(trained=True), open_experiment("robust", profile="full")):
+        target, predictions = RESULTS / f"{settings.experiment}.keras", []
+        in_16_bits(settings.model_path, target)
+        for bits, path in ((32, settings.model_path), (16, target)):
+            (labels, predicted), _ = measured.in_own_process(read, path, settings)
+            right = measured.columns(captcha_accuracy(labels, predicted))
+            size = {"bits of a number": bits, "MB": path.stat().st_size / 1e6}
+            rows.append({"network": settings.experiment, **size, **right})
+            predictions.append(predicted)
+        differ[settings.experiment] = int((predictions[0] != predictions[1]).any(axis=1).sum())
+    question = "What do the networks that come along lose with half of their bits?"
     measured.save("shipped", question, rows, "make ship", texts_that_differ=differ)
 
 
