@@ -3,15 +3,16 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from helpers import files
-from helpers.data.cores import bar_of
-from helpers.data.generate import generate
+from helpers.data.cores import on_all_cores
+from helpers.data.generate import draw_greys, generate
 from helpers.data.images import renderings
 from helpers.data.records import write_records
 from helpers.errors import StyleError
 from helpers.experiments.distortion import ROBUST, Distortion, beside
 from helpers.experiments.start import start_from as started
-from helpers.experiments.tries import drawn
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.settings import CaptchaStyle, load_settings, open_experiment
@@ -22,7 +23,7 @@ from helpers.training.fit import compile_model, save_model, train
 
 MORE = {"train_count": 60_000, "epochs": 6}  # on the full profile, for `robust`
 STEPS = 300  # of training on a few adopted pictures, with the weights of another network to begin with
-FEW, DRAWN = 200, 3_000  # with fewer training pictures, so many captchas of these characters are drawn beside them
+FEW, DRAWN = 200, 2_000  # with fewer training pictures, so many captchas of these characters are drawn beside them
 
 
 def run_experiment(
@@ -30,10 +31,9 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Draw, pack, train and test an experiment: what notebooks 2 to 4 do, without their looks. Returns its metrics.
 
-    What is there already is not made again, so a call that was stopped goes on where it was. Without a `style` it takes
-    an experiment that is there, drawn or adopted, or makes "robust", the reader for other generators' captchas.
-    `start_from` names the experiment whose network it begins with; None begins with random weights. `profile` is
-    "full" or "quick"; None takes it from CAPTCHA_PROFILE.
+    What is there already is not made again, so a stopped call goes on. Without a `style` it takes an experiment that is
+    there, drawn or adopted, or makes "robust", the reader for other generators' captchas. `start_from` names another
+    experiment whose network it begins with, None random weights; the `profile` None is that of CAPTCHA_PROFILE.
     """
     robust = name == "robust" and style is None
     style = ROBUST if robust else style
@@ -66,5 +66,5 @@ def beside_drawn(style: CaptchaStyle) -> Augment:
     except StyleError:
         return shift_batch
     jobs = list(renderings(load_settings("beside", style=style, train_count=DRAWN), "train"))
-    with bar_of(DRAWN) as bar:
-        return beside(*drawn(style, jobs, bar))
+    greys = np.concatenate(list(on_all_cores(draw_greys, style, jobs, processes=1)))  # so it runs in any script
+    return beside(greys[..., None], np.array([style.text_to_labels(job.text) for job in jobs], np.int32))
