@@ -144,6 +144,7 @@ RECIPES = {  # name: what it gives to `told` for a number from 0 to 2
     "lambda layer": lambda n: {"model": network([layers.Lambda(lambda x: x * n)])},
     "own layer": lambda n: {"model": network([Scaled(n)])},
     "nested layer": lambda n: {"model": network([keras.Sequential([layers.Dense(3), Scaled(n)])])},
+    "order of inputs": lambda n: {"augment": [lambda i, y: (i - i // 2, y), lambda i, y: (i // 2 - i, y)][n]},
     "wiring": lambda n: {"model": network(crossed=bool(n))},
     "augmenting layer": lambda n: {"model": network([layers.Dropout(0.1 * (n + 1))])},
     "frozen": lambda n: {"model": network(answer=layers.Dense(10, trainable=bool(n)))},
