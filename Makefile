@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test lab notebooks bench bench-original bench-frontier experiments ship lint clean help
+.PHONY: run test lab notebooks bench bench-original bench-frontier bench-labels experiments ship lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -41,6 +41,9 @@ bench-original: .venv/.installed  ## train our network, then the original script
 
 bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by training time; hours; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks frontier
+
+bench-labels: .venv/.installed  ## count what labelled pictures of other packages buy; hours; it goes on after a stop
+	@$(BIN)/python -m tests.benchmarks labels
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments

@@ -50,11 +50,7 @@ def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
 
 
 def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | None = None) -> None:
-    """Execute one notebook and write it to `target` with its outputs and its new stamp; if a cell fails, without one.
-
-    Raises:
-        CellExecutionError: a cell failed.
-    """
+    """Execute a notebook and write it to `target` with its outputs and stamp; CellExecutionError if a cell fails."""
     print(f"{name_of(path)}{why}", flush=True)
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop(STAMP, None)

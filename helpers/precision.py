@@ -7,14 +7,15 @@ Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 201
 """
 
 import functools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.quiet_tensorflow import isa_limit, keras, tf, uses_onednn
+from helpers.quiet_tensorflow import ISA_LIMIT, keras, tf, uses_onednn
 
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
-WITH_BFLOAT16 = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")  # in the names of oneDNN's limits
+LIMITED = r"(AVX2|AVX512_CORE)(_VNNI(_2)?)?|SSE41|AVX"  # values of ONEDNN_MAX_CPU_ISA that rule them out
 
 
 def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
@@ -23,7 +24,7 @@ def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
     False where the system does not say (not Linux), and where oneDNN, which would do it, is switched off
     or may not use these instructions (ONEDNN_MAX_CPU_ISA).
     """
-    if not (uses_onednn() and cpu_info.is_file() and any(name in isa_limit() for name in WITH_BFLOAT16)):
+    if not (uses_onednn() and cpu_info.is_file()) or re.fullmatch(LIMITED, ISA_LIMIT):
         return False
     lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
     flags = next((line for line in lines if line.startswith("flags")), "")

@@ -6,7 +6,6 @@ with AVX-512 VNNI or newer, but those with AVX2 alone also train clearly faster 
 unless TF_ENABLE_ONEDNN_OPTS says 0. Both work only before it is imported: take `keras` and `tf` from here only.
 """
 
-import gc
 import os
 import re
 import sys
@@ -50,11 +49,8 @@ def uses_onednn() -> bool:
     return bool(built.IsMklEnabled())
 
 
-def isa_limit() -> str:
-    """The newest instructions that oneDNN may use, such as AVX2; DEFAULT: all that the processor has."""
-    return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT").upper()
-
-
+# The newest instructions that oneDNN may use, such as AVX2, where a limit is set.
+ISA_LIMIT = (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever keras.json says
@@ -62,8 +58,6 @@ quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3"
 HALF = "helpers.quiet_tensorflow, half imported"  # kept among the modules, since this one is forgotten if it fails
 if HALF in sys.modules:
     raise TutorialError("An earlier import of TensorFlow was interrupted or failed. Restart the kernel, begin anew.")
-collecting = gc.isenabled()
-gc.disable()  # objects come, and hardly any goes: looking for garbage takes a seventh of the import
 try:
     with quiet_start() if quiet else nullcontext():
         import keras
@@ -76,8 +70,4 @@ except ImportError as reason:
 except BaseException:  # also an interruption by hand
     sys.modules[HALF] = os
     raise
-finally:
-    gc.freeze()  # nor need it be looked for among them later
-    if collecting:
-        gc.enable()
 check_keras(keras.__version__, keras.backend.backend())

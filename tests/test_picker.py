@@ -1,7 +1,9 @@
-"""The picker of notebook 5, driven as its buttons would."""
+"""The picker of notebook 5 and the labeller, driven as their buttons and keys would."""
 
+import csv
 import datetime
 import io
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from PIL import Image, ImageGrab
 
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import CaptchaStyle
-from helpers.experiments.picker import Picker, verdict
+from helpers.data import adopt_folder
+from helpers.experiments.picker import Labeller, Picker, verdict
 from helpers.reading import Reading
 
 CAPTCHA = draw_captcha("5020", CaptchaStyle(), seed=1)
@@ -166,3 +169,113 @@ def test_a_foreign_picture_is_read_with_a_warning(familiar):
 def test_without_a_kernel_a_sentence_stands_for_it(picker):
     assert "choose a picture" in repr(picker)
     assert "choose a picture" in picker._repr_mimebundle_()["text/plain"]
+
+
+TEXTS = ("5020", "9999", "1234", "0071")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four captchas and a file that only looks like one."""
+    for number, text in enumerate(TEXTS):
+        draw_captcha(text, CaptchaStyle(), seed=number).save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    return tmp_path
+
+
+def rows(folder) -> list[dict[str, str]]:
+    with open(folder / "labels.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def enter(labeller, text: str | None = None) -> None:
+    """What the browser sends when a text is written, or left as it is, and Enter is pressed."""
+    labeller.field.value = f"{labeller.field.value if text is None else text}\n"
+
+
+def test_pictures_come_least_sure_first_each_with_its_guess(reader, folder):
+    labeller = Labeller(reader, folder)
+    readings = {name: reader.read(folder / name)[0] for name in ("0.png", "1.png", "2.png", "3.png")}
+    wanted = sorted(readings, key=lambda name: readings[name].confidence)
+    for name in wanted:
+        assert labeller.said.value.startswith(name)
+        assert labeller.field.value == readings[name].text
+        assert Image.open(io.BytesIO(labeller.picture.value)).size == (160, 60)
+        enter(labeller)
+    assert rows(folder) == [{"file": n, "text": readings[n].text, "guess": readings[n].text} for n in wanted]
+    assert labeller.picture.value == b"" and "all have a label" in labeller.said.value
+    enter(labeller, "more")  # there is nothing left to label
+    assert len(rows(folder)) == 4
+
+
+def test_the_file_grows_label_by_label_and_is_taken_up_again(reader, folder):
+    first = Labeller(reader, folder)
+    enter(first, "5020")
+    enter(first, " 12 34 ")  # blanks are no part of a text
+    assert [row["text"] for row in rows(folder)] == ["5020", "1234"]
+    second = Labeller(reader, folder)  # after a restart
+    assert second.order == first.order and second.at == 2
+    assert "2 labelled, 2 left" in second.said.value
+    second.back.click()
+    assert second.field.value == "1234"
+    enter(second, "0071")  # another text for the same picture
+    assert [row["text"] for row in rows(folder)] == ["5020", "0071"]
+    assert second.at == 2
+
+
+def test_a_skipped_picture_and_an_empty_field_leave_no_row(reader, folder):
+    labeller = Labeller(reader, folder)
+    labeller.skip.click()
+    enter(labeller, "")
+    assert labeller.at == 2 and not (folder / "labels.csv").exists()
+    enter(labeller, "1111")
+    enter(labeller, "2222")
+    assert [row["file"] for row in rows(folder)] == labeller.order[2:]
+    assert "2 have no label" in labeller.said.value
+    labeller.skip.click()  # there is none behind the last
+    labeller.back.click()
+    assert labeller.field.value == "2222"
+    for _ in range(9):  # nor before the first
+        labeller.back.click()
+    assert labeller.at == 0
+
+
+def test_the_share_of_right_guesses_counts_only_guesses(reader, folder):
+    (folder / "labels.csv").write_text("file,text,where\n0.png,5020,a form\n", encoding="utf-8")  # by hand
+    labeller = Labeller(reader, folder)
+    assert labeller.share() == "" and labeller.at == 1
+    enter(labeller)
+    enter(labeller, "other")
+    assert labeller.share().startswith("Guessed right: 50.0 % (1 of 2; 95 % interval 9.5–90.5).")
+    assert "least sure come first" in labeller.share()
+    enter(labeller)
+    assert "least sure" not in labeller.share()
+    assert rows(folder)[0] == {"file": "0.png", "text": "5020", "where": "a form", "guess": ""}
+
+
+def test_a_label_that_cannot_be_kept_is_told_and_not_counted(reader, folder, monkeypatch):
+    labeller = Labeller(reader, folder)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    enter(labeller, "5020")
+    assert labeller.said.value.startswith("<b>Not kept.</b>") and "No space left" in labeller.said.value
+    assert labeller.at == 0 and not labeller.rows
+    monkeypatch.undo()
+    enter(labeller, "5020\n")
+    assert [row["text"] for row in rows(folder)] == ["5020"]
+
+
+def test_what_was_labelled_can_be_adopted(reader, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(60):
+        draw_captcha(f"{number * 37:04}", CaptchaStyle(), seed=number).save(folder / f"{number:02}.png")
+    labeller = Labeller(reader, folder)
+    for _ in range(55):
+        enter(labeller, f"{int(labeller.order[labeller.at][:2]) * 37:04}")
+    settings = adopt_folder("labelled", folder, labels="labels.csv")
+    assert sum(settings.counts.values()) == 55
+    assert "left out 5" in capsys.readouterr().out

@@ -26,10 +26,7 @@ _digest = functools.lru_cache(maxsize=256)(lambda path, changed: files.file_dige
 
 
 def find_font(name: str) -> Path:
-    """The file of a font: a name such as "DejaVuSans", or the path of a .ttf, .otf or .ttc file.
-
-    Names are those in `captcha` (DroidSansMono), matplotlib (DejaVu, STIX) and `font-hanken-grotesk`.
-    """
+    """The file of a font: a name such as "DejaVuSans", as `known_fonts` lists, or the path of a .ttf, .otf or .ttc."""
     there = [folder / f"{name}{suffix}" for folder in FOLDERS for suffix in (".ttf", ".otf")]
     for file in (*there, Path(name).expanduser()):
         if file.is_file() and file.suffix.lower() in FONT_FILES:

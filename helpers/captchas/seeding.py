@@ -127,9 +127,8 @@ class NotingCaptcha(ImageCaptcha):
         """
         fonts, sizes, angles = (list(values) for values in zip(*self._characters, strict=True))
         gaps = [round((start - end) / self._squash, 1) for (_, end), (start, _) in pairwise(self._boxes)]
-        grey, behind = (
-            Image.new("RGB", (1, 1), each[:3]).convert("L").getpixel((0, 0)) for each in (color, background)
-        )
+        pixels = (Image.new("RGB", (1, 1), each[:3]) for each in (color, background))
+        grey, behind = (pixel.convert("L").getpixel((0, 0)) for pixel in pixels)
         opacity = min(255, self.lookup_table[grey]) / 255  # `captcha` draws dark colours faintly
         contrast = round(opacity * abs(behind - grey), 1)
         squash = round(self._squash, 3)

@@ -93,11 +93,8 @@ def _is_there(settings: Settings, given: str) -> bool:
     begun = (settings.folder / "experiment.json").is_file()
     stored = open_experiment(settings.experiment, settings.profile) if begun else settings
     whole = begun and stored.adopted and stored.manifest_path.is_file()
-    if (
-        not stored.adopted
-        or begun < stored.images_folder.exists()
-        or (whole and image_manifest(stored)["given"] != given)
-    ):
+    another = not stored.adopted or begun < stored.images_folder.exists()
+    if another or (whole and image_manifest(stored)["given"] != given):
         why = f"'{settings.experiment}' is another experiment, or other pictures or labels were adopted as it."
         raise StepError(f"{why} Choose another name, such as '{settings.experiment}-2'.")
     return whole

@@ -73,11 +73,9 @@ def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
     todo = [job for job in jobs if str(job.path) not in there]
     for _ in on_all_cores(_draw_files, settings.style, todo, processes, done=len(jobs) - len(todo)):
         pass
-    manifest = {
-        "counts": settings.counts,
-        "images_digest": files.files_digest((job.path for job in jobs), settings.images_folder),
-        "versions": files.package_versions("captcha", "pillow", "numpy"),
-    }
+    digest = files.files_digest((job.path for job in jobs), settings.images_folder)
+    versions = files.package_versions("captcha", "pillow", "numpy")
+    manifest = {"counts": settings.counts, "images_digest": digest, "versions": versions}
     files.write_json(settings.manifest_path, files.sealed(manifest))
     return manifest
 

@@ -123,8 +123,7 @@ def load_batches(
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
     """The same batches, but tf.data does not tune their buffers, which nothing here needs.
 
-    Its tuner is a thread that sleeps up to a minute. When the batches are let go, it may miss the signal to
-    stop. Whatever waits for it then, such as the end of `fit`, has to wait out that minute.
+    Its tuner is a thread that may miss the signal to stop; then the end of `fit` waits up to a minute for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -33,8 +33,8 @@ def records_manifest(settings: Settings) -> dict[str, Any]:
 def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
     """The shards of a split, and how many records they hold, after every byte was checked.
 
-    The checksums inside a TFRecord reveal a flipped bit, but not a file that ends early between two records. The
-    digest in the manifest reveals both. StepError names a shard that is missing, damaged, or of another style.
+    The checksums in a TFRecord reveal a flipped bit, but not a file that ends early between two records; the digest
+    in the manifest reveals both. StepError names a shard that is missing, damaged, or of another style.
     """
     manifest = records_manifest(settings)
     made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)

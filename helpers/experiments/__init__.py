@@ -47,10 +47,7 @@ def list_experiments(settings: Settings) -> list[Experiment]:
 
 
 def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple[Path, CaptchaStyle]]:
-    """The experiments whose own network reads captchas of this alphabet, length and size: name -> (file, style).
-
-    `default` comes first, and the network that comes along with these notebooks last.
-    """
+    """Whose network reads captchas of this alphabet, length and size: name -> (file, style), `default` first."""
     own = [each for each in _networks(settings, TutorialError) if not each.network]
     own = sorted(own, key=lambda each: each.experiment != "default")
     there = {each.experiment: (each.model_path, each.style) for each in own}

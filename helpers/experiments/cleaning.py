@@ -23,11 +23,9 @@ def sort_out(folder: Path) -> dict[Path, str]:
     """What lies in a data folder, each with why it stays: "" for what the project made."""
     found: dict[Path, str] = {}
     for path in sorted(folder.iterdir()):
+        quick = path.name == "quick" != folder.name and path.is_dir() and not path.is_symlink()
         try:
-            if path.name == "quick" != folder.name and path.is_dir() and not path.is_symlink():
-                found |= sort_out(path)
-            else:
-                found[path] = _why_it_stays(path)
+            found |= sort_out(path) if quick else {path: _why_it_stays(path)}
         except OSError as reason:
             found[path] = f"it cannot be read ({reason.strerror})"
     return found
@@ -59,12 +57,10 @@ def clean(settings: Settings) -> None:
         print(f"{short(path)} stays: {why}" if why else f"{short(path)}: {size(path)}")
     going = [path for path, why in found.items() if not why]
     if not going:
-        print("There is nothing to delete.")
-        return
+        return print("There is nothing to delete.")
     print("Delete all of this but what stays? [y/N] ", end="", flush=True)
     if sys.stdin.readline().strip().lower() != "y":
-        print("Nothing was deleted.")
-        return
+        return print("Nothing was deleted.")
     left = len(going)
     for path in going:
         try:

@@ -13,7 +13,6 @@ from helpers.errors import TutorialError
 from helpers.experiments import fitting_networks, knobs
 from helpers.experiments.choice import bring_font, chosen_style, keep
 from helpers.experiments.grid import arranged, as_png, glance, marked, samples
-from helpers.experiments.scoreboard import TryIt
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
@@ -38,7 +37,7 @@ class Explorer(widgets.VBox):
         self._found, self._asked, self._read = {}, None, None
         self.button = widgets.Button(description="Use this style", button_style="primary")
         self.upload, self.letters = knobs.make_upload()
-        self.tries = TryIt(lambda: self.drawn, knobs.tried)
+        self.tries = knobs.TryIt(lambda: self.drawn)
         try:
             self._show(style or Explorer.last_used or chosen_style())
         except TutorialError as reason:

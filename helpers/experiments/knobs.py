@@ -1,16 +1,19 @@
-"""A slider, a list or a text box for each field of a style."""
+"""A slider, a list or a text box for each field of a style, and a button to try it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 from ipywidgets import FloatRangeSlider, FloatSlider, IntRangeSlider, IntSlider
 
+from helpers import plots
 from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
+from helpers.errors import TutorialError
 from helpers.experiments.choice import own_fonts
 from helpers.experiments.grid import as_png, specimen
-from helpers.experiments.scoreboard import Try
+from helpers.experiments.scoreboard import draw_scoreboard, list_tries
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
 BESIDE = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(320px, 1fr))", grid_gap="0 24px", width="98%")
@@ -84,8 +87,33 @@ def value_of(name: str, value: Any) -> Any:
     return value
 
 
-def tried(style: CaptchaStyle) -> Try:
-    """What became of a style that is tried now."""
-    from helpers.experiments.tries import try_style  # imports TensorFlow
+class TryIt(widgets.VBox):
+    """What a button "Try it" shows of the style that `style_of` gives; the scoreboard, as soon as there is a try."""
 
-    return try_style(style)
+    def __init__(self, style_of: Callable[[], CaptchaStyle]) -> None:
+        self.style_of, self.said, self.button = style_of, widgets.Output(), widgets.Button(description="Try it")
+        look = widgets.Layout(max_width="840px", object_fit="contain")
+        self.board = widgets.Image(format="png", layout=look)
+        self.button.on_click(self._try)
+        super().__init__([self.said, self.board])
+        self._show_board()
+
+    def _show_board(self) -> None:
+        try:
+            if list_tries():
+                self.board.value = plots.as_png(draw_scoreboard().figure)
+        except TutorialError as reason:
+            self.said.append_stdout(f"{reason}\n")
+
+    def _try(self, button: widgets.Button) -> None:
+        """Try the style that is shown; meanwhile the knobs wait."""
+        from helpers.experiments.tries import try_style  # imports TensorFlow
+
+        self.said.clear_output()
+        with self.said:
+            try:
+                style = self.style_of()
+                print(f"{style.to_python()}\n{try_style(style)}")
+            except TutorialError as reason:
+                print(reason)
+        self._show_board()

@@ -1,4 +1,4 @@
-"""`Picker(reader)`: choose, paste or name a picture of your own, and see what is read in it."""
+"""Pictures of your own: `Picker(reader)` reads one, `Labeller(reader, folder)` lets you label many by keyboard."""
 
 import html
 import io
@@ -8,10 +8,12 @@ from typing import Any, BinaryIO
 import ipywidgets as widgets
 from PIL import ImageGrab
 
-from helpers import plots, scores
+from helpers import files, plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
 from helpers.errors import ImageError
+from helpers.experiments.grid import as_png
 from helpers.experiments.knobs import GONE
+from helpers.files.labels import pictures_in, rows_in
 from helpers.reading import Reader, Reading
 
 
@@ -80,3 +82,62 @@ class Picker(widgets.VBox):
             return self._refuse("There is no picture in the clipboard. Copy one, or choose a file.")
         file = found[0] if isinstance(found, list) else None  # of the files that were copied
         self.show(file or found, file or "the pasted picture")
+
+
+class Labeller(widgets.VBox):
+    """Pictures one by one, each with the guess of `reader` in a field; Enter keeps what stands there.
+
+    The picture of which it is least sure comes first. After each label, the CSV file `labels` in the folder is written
+    anew, with the columns file, text and guess, as `adopt_folder` takes it; a new Labeller goes on from it.
+    """
+
+    def __init__(self, reader: Reader, folder: str | Path, labels: str = "labels.csv") -> None:
+        self.folder = Path(folder).expanduser()
+        self.path, names = self.folder / labels, pictures_in(self.folder)
+        found = zip(names, reader.read([self.folder / name for name in names], errors="collect"), strict=True)
+        self.guesses = {name: reading for name, reading in found if not reading.error}
+        self.rows = {row["file"]: row for row in rows_in(self.path)} if self.path.is_file() else {}
+        self.order = [name for name in self.rows if name in self.guesses]
+        begun, new = len(self.order), self.guesses.keys() - self.rows.keys()
+        self.order += sorted(new, key=lambda name: (self.guesses[name].confidence, name))
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(height="120px", object_fit="contain"))
+        self.field = widgets.Textarea(rows=1, description="text", layout=widgets.Layout(width="300px", height="34px"))
+        self.back, self.skip = (widgets.Button(description=what) for what in ("back", "skip"))
+        self.said, keys = widgets.HTML(), widgets.HBox([self.field, self.back, self.skip])
+        self.field.observe(self._typed, "value")
+        self.back.on_click(lambda button: self._show(self.at - 1))
+        self.skip.on_click(lambda button: self._show(self.at + 1))
+        super().__init__([self.picture, keys, self.said, widgets.HTML(GONE)])
+        self._show(begun)
+
+    def __repr__(self) -> str:
+        return "(Here you can label pictures by keyboard, when a kernel runs this cell.)"
+
+    def _show(self, at: int) -> None:
+        """The picture at this place of the order, with the text that it has, or else the guess."""
+        self.at = min(max(at, 0), len(self.order))
+        left, done = len(self.guesses.keys() - self.rows.keys()), self.at == len(self.order)
+        name = "" if done else self.order[self.at]
+        self.picture.value = b"" if done else as_png(open_image(self.folder / name))
+        self.field.value = "" if done else self.rows[name]["text"] if name in self.rows else self.guesses[name].text
+        end = f"The end. {left:,} have no label: run this cell again." if left else "The end: all have a label."
+        self.said.value = f"{html.escape(name or end)}<br>{len(self.rows):,} labelled, {left:,} left. {self.share()}"
+
+    def share(self) -> str:
+        """How many guesses were right so far, and why that says too little of the reader."""
+        known = [row["text"] == row["guess"] for row in self.rows.values() if row.get("guess")]
+        less = " The least sure come first, so of all pictures more are right." * (len(self.rows) < len(self.guesses))
+        return f"Guessed right: {scores.proportion(sum(known), len(known))}.{less}" if known else ""
+
+    def _typed(self, change: Any) -> None:
+        """Enter, a new line in the field, keeps the text and shows the next picture; an empty field only shows it."""
+        if "\n" in change["new"] and self.at < len(self.order):
+            name, text = self.order[self.at], "".join(change["new"].split())
+            rows = {**self.rows, name: {"file": name, "text": text, "guess": self.guesses[name].text}}
+            try:
+                if text:
+                    files.write_rows(self.path, [{"guess": "", **row} for row in rows.values()])
+                    self.rows = rows
+                self._show(self.at + 1)
+            except OSError as reason:
+                self.said.value = f"<b>Not kept.</b> {html.escape(f'{files.short(self.path)}: {reason.strerror}')}"

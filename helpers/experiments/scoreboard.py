@@ -1,12 +1,10 @@
-"""What became of the styles that were tried: a row for each in the data folder's `tries.json`, a figure, a button."""
+"""What became of the styles that were tried: a row for each in the data folder's `tries.json`, and a figure."""
 
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as widgets
 from matplotlib.axes import Axes
 
 from helpers import files, plots, scores
@@ -104,38 +102,3 @@ def in_words(row: Try) -> str:
             words.append(f"{name.replace('_', ' ')}: {value}")
     begun = {None: ["from random weights"], "default": []}.get(row.start, [f"from {row.start}"])
     return "; ".join([*(words or ["the default style"]), *begun])
-
-
-class TryIt(widgets.VBox):
-    """What a button "Try it" shows of the style that `style_of` gives; the scoreboard, as soon as there is a try."""
-
-    def __init__(self, style_of: Callable[[], CaptchaStyle], tried: Callable[[CaptchaStyle], Try]) -> None:
-        self.style_of, self.tried, self.said, self.board = (
-            style_of,
-            tried,
-            widgets.Output(),
-            widgets.Image(format="png"),
-        )
-        self.board.layout = widgets.Layout(max_width="840px", object_fit="contain")
-        self.button = widgets.Button(description="Try it")
-        self.button.on_click(self._try)
-        super().__init__([self.said, self.board])
-        self._show_board()
-
-    def _show_board(self) -> None:
-        try:
-            if list_tries():
-                self.board.value = plots.as_png(draw_scoreboard().figure)
-        except TutorialError as reason:
-            self.said.append_stdout(f"{reason}\n")
-
-    def _try(self, button: widgets.Button) -> None:
-        """Try the style that is shown; meanwhile the knobs wait."""
-        self.said.clear_output()
-        with self.said:
-            try:
-                style = self.style_of()
-                print(f"{style.to_python()}\n{self.tried(style)}")
-            except TutorialError as reason:
-                print(reason)
-        self._show_board()

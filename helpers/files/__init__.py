@@ -63,9 +63,9 @@ def read_json(path: Path, made_by: str) -> dict[str, Any]:
     raise StepError(f"{short(path)} holds no JSON object. Delete it and run {made_by} again.")
 
 
-def write_rows(path: Path, rows: list[dict[str, float]]) -> None:
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write `rows` as CSV with a heading, whole or not at all."""
-    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+    with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

@@ -20,10 +20,7 @@ def labels_of(folder: Path, labels: str | Path | None = None) -> tuple[dict[str,
 
     `labels` is as `adopt_folder` takes it. SettingsError if it cannot be used, or if no picture has a label.
     """
-    if not folder.is_dir():
-        raise SettingsError(f"{folder} is no folder. Give the one that holds your pictures.")
-    endings = Image.registered_extensions()
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in endings and path.name[0] != ".")
+    names = pictures_in(folder)
     found = _in_csv(folder, Path(labels)) if str(labels).lower().endswith(".csv") else _in_names(names, labels)
     left_out = {name: "it has no label" for name in names if name not in found}
     left_out |= {name: "there is no such file" for name in found if not (folder / name).is_file()}
@@ -35,16 +32,29 @@ def labels_of(folder: Path, labels: str | Path | None = None) -> tuple[dict[str,
     return texts, left_out
 
 
+def pictures_in(folder: Path) -> list[str]:
+    """The names of the files in a folder that end as pictures do, in order; SettingsError if it is none."""
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is no folder. Give the one that holds your pictures.")
+    endings = Image.registered_extensions()
+    return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in endings and path.name[0] != ".")
+
+
 def _in_csv(folder: Path, path: Path) -> dict[str, str]:
     path = next((each for each in (path.expanduser(), folder / path) if each.is_file()), path)
+    return {row["file"]: row["text"] for row in rows_in(path)}
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file of labels that have a file and a text; SettingsError if it is none."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, restkey="more"))
     except (OSError, UnicodeDecodeError, csv.Error) as reason:
         raise SettingsError(f"{short(path)} cannot be read as a CSV file in UTF-8 ({reason}). {WAYS}") from None
     if missing := {"file", "text"} - set(rows[0] if rows else ()):
         raise SettingsError(f"{short(path)} has no column {' and '.join(sorted(missing))}, or no row. {WAYS}")
-    return {row["file"]: row["text"].strip() for row in rows if row["file"] and (row["text"] or "").strip()}
+    return [{**row, "text": text} for row in rows if row["file"] and (text := (row["text"] or "").strip())]
 
 
 def _in_names(names: list[str], pattern: str | Path | None) -> dict[str, str]:
@@ -57,9 +67,12 @@ def _in_names(names: list[str], pattern: str | Path | None) -> dict[str, str]:
     matches = [{name: found for name in names if (found := each.fullmatch(Path(name).stem))} for each in tried]
     best = [each for each in matches if len(each) == max(map(len, matches))]
     if len(best) > 1 and best[0]:  # both parts are numbers, and one of them only counts the files
-        numbers = [sorted({int(found["number"]) for found in each.values()}) for each in best]
-        steps = [statistics.median([b - a for a, b in pairwise(each)] or [0]) for each in numbers]
-        if steps.count(1) != 1:
+        numbers = [[int(found["number"]) for found in each.values()] for each in best]
+        steps = [statistics.median([b - a for a, b in pairwise(sorted({*each}))] or [0]) for each in numbers]
+        counting = [step == 1 for step in steps]
+        if all(counting):  # in a large folder the texts' numbers lie side by side too, but they repeat
+            counting = [len({*each}) == len(each) for each in numbers]
+        if sum(counting) != 1:
             raise SettingsError(f"Which part of {next(iter(best[0]))} is the text? {WAYS}")
-        best = [best[steps.index(1)]]
+        best = [best[counting.index(True)]]
     return {name: found["text"] for name, found in best[0].items()}

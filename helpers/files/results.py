@@ -9,11 +9,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results"
 
 
 def load_result(name: str) -> dict[str, Any]:
-    """A kept result: its question, rows, date, machine, versions, and the command that measures it again.
-
-    Raises:
-        StepError: it was not measured yet, or its file is damaged.
-    """
+    """A kept result: question, rows, date, machine, versions, command; StepError if it is missing or damaged."""
     return files.read_json(RESULTS / f"{name}.json", made_by="`make bench` or `make experiments`")
 
 

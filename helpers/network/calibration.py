@@ -128,8 +128,4 @@ def fit_temperature(logarithms: np.ndarray, labels: np.ndarray) -> float:
         given = np.take_along_axis(tempered(logarithms, temperature), labels[..., None], axis=-1)
         return float(-np.log(np.maximum(given, 1e-300)).mean())
 
-    low, high = np.log(0.2), np.log(5.0)
-    while high - low > 1e-4:  # the loss has one minimum: the third without it is dropped
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        low, high = (low, right) if loss(np.exp(left)) < loss(np.exp(right)) else (left, high)
-    return float(np.exp((low + high) / 2))
+    return float(min(np.geomspace(0.2, 5, 161), key=loss))

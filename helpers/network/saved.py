@@ -103,17 +103,14 @@ def layers_told(layer: keras.Layer) -> str:
 
 
 def save_network(path: Path, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
-    """Write a network with its style and calibration, completely or not at all.
-
-    The file holds no state of the optimizer, which would make it three times as large.
-    """
+    """Write a network with its style and calibration, completely or not at all."""
     check_kept(model)
     if calibration.network not in ("", weights_digest(model)):
         raise StepError("This calibration belongs to another network. Run calibrate(model, settings) for this one.")
     compiled, optimizer = model.compiled, getattr(model, "optimizer", None)
     with files.written_whole(path) as temporary:
         try:
-            model.compiled, model.optimizer = False, None
+            model.compiled, model.optimizer = False, None  # whose state would make the file three times as large
             model.save(temporary)
         finally:
             model.compiled, model.optimizer = compiled, optimizer

@@ -13,11 +13,7 @@ from helpers.plots.pictures import show_image
 
 
 def probability_bars(image: Any, probabilities: np.ndarray, classes: str, title: str = "") -> Figure:
-    """A captcha, and below it one small bar chart for each position.
-
-    Args:
-        probabilities: [positions, classes].
-    """
+    """A captcha, and below it one small bar chart for each position; probabilities are [positions, classes]."""
     positions = len(probabilities)
     fig = plt.figure(figsize=(max(6.0, (2.1 if len(classes) < 16 else 4) * positions), 3.5), layout="constrained")
     grid = fig.add_gridspec(2, max(1, positions), height_ratios=(1, 1.3))

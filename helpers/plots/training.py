@@ -15,11 +15,7 @@ LOSS_SHOWN = 1.6  # times the loss of guessing; what lies above is told in words
 
 
 def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None = None) -> Axes:
-    """A chain of layers as boxes: as high as the picture they hand on, as wide as its channels.
-
-    Args:
-        layers: (name, output shape without the batch, parameters).
-    """
+    """Layers (name, output shape without the batch, parameters) as boxes: as high as the picture they hand on."""
     total = sum(parameters for _, _, parameters in layers)
     title = f"{total:,} parameters; below each layer the shape it passes on, [height × width × channels], and its own"
     ax = open_axes(ax, title, width=max(11, 0.8 * len(layers)), height=3.4)

@@ -61,9 +61,8 @@ def lite_engine(function: tf.types.experimental.PolymorphicFunction) -> Engine |
             warnings.simplefilter("ignore")  # it recommends its successor, a package of its own
             converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
             converter.experimental_lower_to_saved_model = False  # without a file in between: twice as quick
-            interpreter = tf.lite.Interpreter(
-                model_content=converter.convert(), num_threads=min(4, os.cpu_count() or 1)
-            )
+            threads = min(4, os.cpu_count() or 1)
+            interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=threads)
             interpreter.allocate_tensors()
         given, answer = (part[0] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
 

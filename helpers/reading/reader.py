@@ -47,8 +47,7 @@ class Reader:
     def load(cls, experiment_or_path: str | Path, network: str | None = None) -> "Reader":
         """The trained network of an experiment, by its name or the path of its model.keras; StepError without one.
 
-        Args:
-            network: a further network on that experiment's captchas, such as "changed-1".
+        `network` names a further one on the captchas of that experiment, such as "changed-1".
         """
         if network is None and (isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")):
             return cls(*load_network(Path(experiment_or_path)))

@@ -43,14 +43,9 @@ def whole_captcha(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def compile_model(model: keras.Model, settings: Settings) -> keras.Model:
     """Give `model` its loss, its optimizer (Muon, one cycle) and both accuracies; StepError for one that cannot fit."""
     check_network(model, settings.style)
-    model.compile(
-        optimizer=one_cycle_muon(settings),
-        loss=smoothed_cross_entropy,
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy"),
-            keras.metrics.MeanMetricWrapper(whole_captcha, name="captcha_accuracy"),
-        ],
-    )
+    digits = keras.metrics.SparseCategoricalAccuracy(name="digit_accuracy")
+    captchas = keras.metrics.MeanMetricWrapper(whole_captcha, name="captcha_accuracy")
+    model.compile(one_cycle_muon(settings), smoothed_cross_entropy, metrics=[digits, captchas])
     return model
 
 
@@ -98,19 +93,13 @@ def train(
     elif finished == 0 and until and settings.metrics_path.is_file():
         print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
     keras.utils.set_random_seed(settings.seed + finished)
-    batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished)
+    batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished).repeat(settings.passes)
+    batches, told = batches.map(augment).prefetch(PREPARED), {"verbose": 0, "callbacks": [live, checkpoint]}
+    told |= {"validation_data": load_batches(settings, "validation", batch_size=250)}
     try:
         if finished < until:
-            with quick_layers(model, bfloat16):
-                model.fit(
-                    batches.repeat(settings.passes).map(augment).prefetch(PREPARED),
-                    validation_data=load_batches(settings, "validation", batch_size=250),
-                    initial_epoch=finished,
-                    epochs=until,
-                    shuffle=False,  # the pipeline shuffles
-                    verbose=0,
-                    callbacks=[live, checkpoint],
-                )
+            with quick_layers(model, bfloat16):  # the pipeline shuffles, `fit` need not
+                model.fit(batches, epochs=until, initial_epoch=finished, shuffle=False, **told)
     except KeyboardInterrupt:
         done = len(checkpoint.rows)
         stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Build and compile the network again, "

@@ -18,10 +18,7 @@ def smoothed_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, share: float = 
 
 
 def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Up for the first tenth of all steps, then down to nearly nothing along a cosine.
-
-    After the "one cycle" of Smith and Topin 2017, arXiv:1708.07120.
-    """
+    """Up for the first tenth of all steps, then down a cosine: "one cycle" (Smith and Topin 2017, arXiv:1708.07120)."""
     steps = settings.epochs * settings.passes * math.ceil(settings.train_count / settings.batch_size)
     lowest, highest, warm_up = settings.learning_rate / 20, settings.learning_rate, max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(

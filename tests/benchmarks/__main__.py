@@ -7,6 +7,7 @@ python -m tests.benchmarks experiments           training runs in many styles, m
 python -m tests.benchmarks robust                one question of the experiments
 python -m tests.benchmarks shipped               the networks that come along: of the experiments default and robust
 python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
+python -m tests.benchmarks labels                accuracy against labelled pictures, hours, resumed after a stop
 
 "original", "reading", "learning", "accuracy", "tries" and "shipped" use the default experiment; what is missing of
 it is made first. Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is
@@ -26,6 +27,7 @@ from tests.benchmarks import (
     experiments,
     frontier,
     growth,
+    labels,
     learning,
     original,
     pipeline,
@@ -52,6 +54,7 @@ def main() -> int:
         "plateau": learning.plateau,
         "amounts": learning.amounts,
         "frontier": frontier.main,
+        "labels": labels.main,
         "shipped": tried.shipped,
     }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
