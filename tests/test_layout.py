@@ -189,7 +189,7 @@ def test_keras_and_tensorflow_come_from_one_place():
 
 
 # compared or tested with where they are installed
-OPTIONAL = {"h5py", "ddddocr", "onnxruntime", "playwright", "tf2onnx", "torch", "wheezy"}
+OPTIONAL = {"django", "h5py", "ddddocr", "multicolorcaptcha", "onnxruntime", "playwright", "tf2onnx", "torch", "wheezy"}
 
 
 def test_all_that_is_imported_is_pinned():

@@ -426,7 +426,7 @@ def test_without_filters_a_weak_answer_alone_tells_a_foreign_picture(shared_reco
     found = calibrate(model, shared_recorded)
     assert "no filters to look at" in capsys.readouterr().out
     assert found.means == ()
-    assert np.isfinite(found.weakest)
+    assert np.isfinite(found.least_certain)
     save_model(model, settings, found)
     with zipfile.ZipFile(settings.model_path) as archive:
         assert "Infinity" not in archive.read("captcha_calibration.json").decode()
@@ -434,7 +434,7 @@ def test_without_filters_a_weak_answer_alone_tells_a_foreign_picture(shared_reco
     assert reader.calibration == dataclasses.replace(found, network="")
     own = reader.read([image.path for image in list_images(shared_recorded, "validation")])
     assert 0 < sum(not reading.familiar for reading in own) <= 1
-    strict = Reader(model, settings.style, Calibration(weakest=1e9))
+    strict = Reader(model, settings.style, Calibration(least_certain=1e9))
     assert not strict.read(np.zeros((60, 160), np.uint8))[0].familiar
     calibrate(sequential(), shared_recorded)
     assert "no filters" not in capsys.readouterr().out

@@ -136,7 +136,7 @@ class Labeller(widgets.VBox):
             rows = {**self.rows, name: {"file": name, "text": text, "guess": self.guesses[name].text}}
             try:
                 if text:
-                    files.write_rows(self.path, [{"guess": "", **row} for row in rows.values()])
+                    files.write_rows(self.path, [{**row, "guess": row.get("guess", "")} for row in rows.values()])
                     self.rows = rows
                 self._show(self.at + 1)
             except OSError as reason:

@@ -1,8 +1,8 @@
 """How to take a network's answers: how sure it may be, and whether a picture looks like those of its training.
 
-A network has to answer, whatever it is shown. Two signs give a foreign picture away. The answer is weaker than usual:
-its largest logits are small. And the filters of the first convolution, which see strokes and dots but no digits,
-respond to it more or less than usual. Validation captchas tell what is usual, and the temperature too.
+A network has to answer, whatever it is shown. Two signs give a foreign picture away. It is less certain than usual:
+the characters that it reads have smaller probabilities. And the filters of the first convolution, which see strokes
+and dots but no digits, respond more or less than usual. Validation captchas tell what is usual, and the temperature.
 """
 
 import hashlib
@@ -22,15 +22,15 @@ class Calibration:
     """What validation captchas tell about a network's answers."""
 
     temperature: float = 1.0  # divides the logits, so that the network is as sure as it is right
-    weakest: float = -np.inf  # strength of an answer below which a picture looks foreign
+    least_certain: float = -np.inf  # certainty of an answer below which a picture looks foreign
     means: tuple[float, ...] = ()  # of the filters' responses, none for a network without filters;
     deviations: tuple[float, ...] = ()  # their standard deviations
     farthest: float = np.inf  # distance from these above which a picture looks foreign
     network: str = ""  # a digest of the weights of the network to which this belongs; not kept in the file
 
-    def familiar(self, strengths: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    def familiar(self, certainties: np.ndarray, responses: np.ndarray) -> np.ndarray:
         """Whether each picture looks like those of the training, bool [pictures]; both as `looked_at` gives them."""
-        return (strengths >= self.weakest) & (self.distances(responses) <= self.farthest)
+        return (certainties >= self.least_certain) & (self.distances(responses) <= self.farthest)
 
     def distances(self, responses: np.ndarray) -> np.ndarray:
         """How many standard deviations the filters' responses lie from their means, squared and averaged."""
@@ -45,8 +45,9 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The calibration whose `to_dict` gave `values`."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        """The calibration whose `to_dict` gave `values`; bounds of an earlier version are left out."""
+        kept = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
 
 
 def weights_digest(model: keras.Model) -> str:
@@ -93,19 +94,19 @@ def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     """The two signs that tell a foreign picture, from what `observed` gives.
 
     Returns:
-        The strength of each answer, its largest logits averaged over the positions, [pictures]; and each
+        The certainty of each answer, the mean logarithm of its characters' probabilities, [pictures]; and each
         filter's mean response and its standard deviation over the picture, [pictures, 2 * channels].
     """
     means, variances = tf.nn.moments(tf.cast(filtered, tf.float32), axes=[1, 2])
-    strengths = tf.reduce_mean(tf.reduce_max(tf.cast(logits, tf.float32), axis=-1), axis=-1)
-    return strengths, tf.concat([means, tf.sqrt(variances)], axis=1)
+    certainties = tf.reduce_mean(tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1), axis=-1)
+    return certainties, tf.concat([means, tf.sqrt(variances)], axis=1)
 
 
-def find_usual(temperature: float, strengths: np.ndarray, responses: np.ndarray) -> Calibration:
+def find_usual(temperature: float, certainties: np.ndarray, responses: np.ndarray) -> Calibration:
     """The calibration for which these captchas, all but a few, are familiar; both as `looked_at` gives them."""
     means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
-    weakest, known = float(np.quantile(strengths, ALARM)), (tuple(means.tolist()), tuple(deviations.tolist()))
-    found = Calibration(temperature, weakest, *known)
+    least, known = float(np.quantile(certainties, ALARM)), (tuple(means.tolist()), tuple(deviations.tolist()))
+    found = Calibration(temperature, least, *known)
     return replace(found, farthest=float(np.quantile(found.distances(responses), 1 - ALARM))) if means.size else found
 
 

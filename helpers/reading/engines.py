@@ -32,9 +32,9 @@ class Engines:
             """A row of numbers for each picture: its logits and its signs, one behind another."""
             with keras.StatelessScope(weights):  # as constants: what follows from them is worked out only once
                 logits, filtered = observer(images, training=False)
-            strengths, responses = looked_at(logits, filtered)
+            certainties, responses = looked_at(logits, filtered)
             flat = tf.reshape(tf.cast(logits, tf.float32), [-1, math.prod(self._shape)])
-            return tf.concat([flat, strengths[:, None], responses], axis=1)
+            return tf.concat([flat, certainties[:, None], responses], axis=1)
 
         self._many = tf.function(look, input_signature=[tf.TensorSpec([None, *picture], tf.uint8)])
         self._one = tf.function(look, input_signature=[tf.TensorSpec([1, *picture], tf.uint8)])

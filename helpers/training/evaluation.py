@@ -33,7 +33,7 @@ def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchang
     """How to take the network's answers, as validation captchas tell it.
 
     The temperature, by which all logits are divided, makes the network as sure as it is right (Guo and others
-    2017). And what is usual: how strong its answers are, and how its first filters respond. `augment` changes each
+    2017). And what is usual: how certain its answers are, and how its first filters respond. `augment` changes each
     batch first, for a network that is to read such pictures.
     """
     check_network(model, settings.style)
@@ -42,10 +42,10 @@ def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchang
     look = tf.function(lambda images: looked_at(*observer(images, training=False)))
     batches = load_batches(settings, "validation", batch_size=250).map(augment)
     looks = [look(images) for images, _ in batches]
-    strengths, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
+    certainties, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
     if not responses.size:
-        print("This network has no filters to look at: a weak answer alone tells that a picture is foreign.")
-    found = find_usual(fit_temperature(logarithms, labels), strengths, responses)
+        print("This network has no filters to look at: only an uncertain answer tells that a picture is foreign.")
+    found = find_usual(fit_temperature(logarithms, labels), certainties, responses)
     return dataclasses.replace(found, network=weights_digest(model))
 
 
