@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.captchas.styles import CaptchaStyle
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras, tf
 from helpers.training.optimizer import smoothed_cross_entropy
-from tests.benchmarks import compute, frontier, measured, torch_alexnet
+from tests.benchmarks import compute, frontier, labels, measured, torch_alexnet
 
 CHANGES = {"augment", "loss", "average", "shape", "batch_size", "network"}
 
@@ -118,3 +119,37 @@ def test_a_process_may_be_limited_to_older_instructions(monkeypatch):
     assert measured.in_own_process(limits, isa="AVX2")[0] == list(measured.ISA_LIMITS["AVX2"].values())
     assert limits() == [None] * 3
     assert measured.limited(None).get("ONEDNN_MAX_CPU_ISA") is None
+
+
+def test_labelled_pictures_are_counted_once_for_each_package_number_start_and_draw():
+    found = labels.cells()
+    runs = [(*key.values(), start) for key, starts in found for start in starts]
+    assert len(set(runs)) == len(runs)
+    for package in labels.packages.PACKAGES:
+        for count in labels.COUNTS:
+            for start in labels.STARTS:
+                assert {(package, count, draw, "random", "grey", start) for draw in range(3)} <= set(runs)
+
+
+@pytest.mark.parametrize(("colour", "contrast"), [("grey", 40), ("best channel", 200), ("main component", 250)])
+def test_colour_is_turned_into_grey_in_three_ways(tmp_path, colour, contrast):
+    picture = Image.new("RGB", (40, 20), (200, 20, 20))
+    picture.paste((20, 100, 200), (10, 5, 30, 15))  # about as bright as what lies behind it
+    picture.save(tmp_path / "0_12.png")
+    grey = np.asarray(labels.in_colour(tmp_path / "0_12.png", colour)).astype(int)
+    assert grey.shape == (20, 40)
+    assert np.ptp(grey) == pytest.approx(contrast, abs=60 if colour == "grey" else 25)
+    assert labels.text_of(tmp_path / "0_12.png") == "12"
+
+
+def test_what_a_reader_makes_of_pictures_is_counted(reader, tmp_path):
+    paths = [tmp_path / f"{number}_{text}.png" for number, text in enumerate(("5020", "1234", "9999"))]
+    for path in paths:
+        Image.fromarray(np.zeros((60, 160), np.uint8)).save(path)
+    readings = reader.read(paths)
+    paths[0] = paths[0].rename(tmp_path / f"0_{readings[0].text}.png")
+    found = labels.counted(reader, paths, "grey")
+    texts = [reading.text for reading in readings]
+    assert (found["right"], found["of"]) == (sum(labels.text_of(p) == t for p, t in zip(paths, texts, strict=True)), 3)
+    assert found["expected"] == pytest.approx(sum(reading.confidence for reading in readings), abs=0.06)
+    assert found["familiar"] == sum(reading.familiar for reading in readings) >= found["familiar, right"]

@@ -4,6 +4,7 @@ Needs Chromium and what tests/requirements.txt names, which the notebooks themse
 them this file is skipped, unless CAPTCHA_BROWSER=required. It takes some minutes.
 """
 
+import csv
 import importlib
 import json
 import os
@@ -254,3 +255,40 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     assert '| noisy | `CaptchaStyle.preset("noisy")` |' in table
     (cell,) = [cell for cell in notebook["cells"] if cell["source"] == "ax = draw_scoreboard()"]
     assert any("image/png" in output["data"] for output in cell["outputs"])
+
+
+def label_by_keyboard(page, truth, until):
+    """Press Enter for each right guess, and write the text over each wrong one, until so many are labelled."""
+    field, done = page.locator(".widget-textarea textarea"), page.locator(".widget-html-content")
+    while not (said := done.get_by_text(" labelled, ").first.inner_text()).split("\n")[1].startswith(f"{until} "):
+        if field.input_value() != (text := truth[said.split("\n")[0]]):
+            field.press("Control+A")
+            page.keyboard.type(text)  # without a pause, and Enter right behind it
+        field.press("Enter")
+        page.wait_for_function("old => !document.body.innerText.includes(old)", arg=said.split("\n")[1])
+
+
+def test_pictures_are_labelled_by_keyboard_also_after_a_restart(page, lab, tmp_path):
+    labelled = NOTEBOOKS / "pictures" / "own" / "held_out"
+    with open(labelled / "labels.csv", newline="", encoding="utf-8") as file:
+        truth = {row["file"]: row["text"] for row in list(csv.DictReader(file))[:30]}
+    for name in truth:
+        shutil.copy(labelled / name, tmp_path)
+    open_notebook(page, lab, "beyond/your_own_pictures.ipynb", "default")
+    page.evaluate(
+        """code => { for (const cell of jupyterapp.shell.currentWidget.content.model.cells)
+            if (cell.type === "code" && cell.sharedModel.getSource().includes("Labeller(robust"))
+                cell.sharedModel.setSource(code); }""",
+        f"labeller = Labeller(robust, {str(tmp_path)!r})\nlabeller",
+    )
+    for until in (10, 20):
+        go_below(page, "labeller = ")
+        run(page, "notebook:run-all-above")
+        label_by_keyboard(page, truth, until)
+        page.evaluate(f"{KERNEL}.restart()")
+        page.wait_for_function(f"{KERNEL}.status === 'idle'")
+    close(page)
+    with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20 and all(row["text"] == truth[row["file"]] for row in rows)
+    assert any(row["guess"] != row["text"] for row in rows) and any(row["guess"] == row["text"] for row in rows)

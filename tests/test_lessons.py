@@ -110,6 +110,15 @@ CLAIMS: dict[str, dict[str, str]] = {
         "b1-26": "found['clean'].value > found['noisy'].value",
         "b1-28": "len(distorted) == 20",
     },
+    "beyond/your_own_pictures": {
+        "a22e0021": "wrong == [sum(r.text != t for r, t in zip(each, truth.values())) for each in (before, after)]",
+        "a22e0023": "all(before[index].text != list(truth.values())[index] for index in missed)",
+        "a22e0035": (
+            "all(np.mean(curve(packages[0], 'robust')[1][:5]) < np.mean(curve(packages[0], other)[1][:5]) "
+            "for other in ('lookalike', 'default'))"
+        ),
+        "a22e0037": "found['grey, 0 labels'].value < found['main component, 0 labels'].value < 0.1",
+    },
     "beyond/try_styles": {},
 }
 
@@ -125,6 +134,7 @@ NO_CLAIM: dict[str, str] = {
     "beyond/where_it_fails": "",
     "beyond/variable_length": "b2-10 b2-20 b2-22",
     "beyond/carry_over": "b1-06 f05fe263",
+    "beyond/your_own_pictures": "a22e0005 a22e0013 a22e0017 a22e0029 a22e0033",
     "beyond/try_styles": "b7e10016",
 }
 

@@ -37,8 +37,7 @@ def renderings(settings: Settings, split: str) -> Iterator[Rendering]:
 
 def image_name(settings: Settings, split: str, index: int, text: str) -> str:
     """How the file of a captcha is named."""
-    digits = max(5, len(str(settings.counts[split] - 1)))
-    return f"{index:0{digits}d}_{text}.{settings.image_format}"
+    return f"{index:0{max(5, len(str(settings.counts[split] - 1)))}d}_{text}.{settings.image_format}"
 
 
 def again(settings: Settings) -> str:

@@ -39,10 +39,8 @@ def to_example(image: np.ndarray, text: str, style: CaptchaStyle) -> tf.train.Ex
 
 def parse_batch(records: tf.Tensor, style: CaptchaStyle) -> tuple[tf.Tensor, tf.Tensor]:
     """The only parser: Examples [batch] -> uint8 images [batch, height, width, 1], int32 labels [batch, positions]."""
-    features = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "labels": tf.io.FixedLenFeature([style.positions], tf.int64),
-    }
+    labels = tf.io.FixedLenFeature([style.positions], tf.int64)
+    features = {"image": tf.io.FixedLenFeature([], tf.string), "labels": labels}
     parsed = tf.io.parse_example(records, features)
     pixels = tf.io.decode_raw(parsed["image"], tf.uint8, fixed_length=style.height * style.image_width)
     images = tf.reshape(pixels, [-1, style.height, style.image_width, 1])

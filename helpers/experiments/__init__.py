@@ -48,11 +48,10 @@ def list_experiments(settings: Settings) -> list[Experiment]:
 
 def fitting_networks(settings: Settings, style: CaptchaStyle) -> dict[str, tuple[Path, CaptchaStyle]]:
     """Whose network reads captchas of this alphabet, length and size: name -> (file, style), `default` first."""
-    own = [each for each in _networks(settings, TutorialError) if not each.network]
+    own = (each for each in _networks(settings, TutorialError) if not each.network)
     own = sorted(own, key=lambda each: each.experiment != "default")
     there = {each.experiment: (each.model_path, each.style) for each in own}
-    there[SHIPPED] = RESULTS / "default.keras", CaptchaStyle()
-
+    there |= {SHIPPED: (RESULTS / "default.keras", CaptchaStyle())}
     asked = attrgetter("classes", "positions", "height", "image_width")
     return {name: pair for name, pair in there.items() if pair[0].is_file() and asked(pair[1]) == asked(style)}
 

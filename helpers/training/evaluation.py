@@ -17,6 +17,8 @@ from helpers.training.augmentation import Augment, unchanged
 from helpers.training.checkpoint import place_of
 from helpers.training.fit import Training, first_captchas
 
+ENOUGH, USUAL = 50, 0.6  # validation captchas that tell a temperature, and the temperature where there are fewer
+
 
 def read_split(
     model: keras.Model, settings: Settings, split: str, augment: Augment = unchanged
@@ -34,18 +36,20 @@ def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchang
 
     The temperature, by which all logits are divided, makes the network as sure as it is right (Guo and others
     2017). And what is usual: how certain its answers are, and how its first filters respond. `augment` changes each
-    batch first, for a network that is to read such pictures.
+    batch first, for a network that is to read such pictures. Where there are fewer than `ENOUGH` of them, as in a small
+    adopted folder, the temperature is that of `robust`, and training captchas help to tell what is usual.
     """
     check_network(model, settings.style)
     labels, logarithms = read_split(model, settings, "validation", augment)
     observer = observed(model)
     look = tf.function(lambda images: looked_at(*observer(images, training=False)))
-    batches = load_batches(settings, "validation", batch_size=250).map(augment)
-    looks = [look(images) for images, _ in batches]
+    few = len(labels) < ENOUGH
+    parts = [load_batches(settings, split, 250).map(augment) for split in ("validation", "train")[: 1 + few]]
+    looks = [look(images) for batches in parts for images, _ in batches]
     certainties, responses = (np.concatenate(parts) for parts in zip(*looks, strict=True))
     if not responses.size:
         print("This network has no filters to look at: only an uncertain answer tells that a picture is foreign.")
-    found = find_usual(fit_temperature(logarithms, labels), certainties, responses)
+    found = find_usual(USUAL if few else fit_temperature(logarithms, labels), certainties, responses)
     return dataclasses.replace(found, network=weights_digest(model))
 
 

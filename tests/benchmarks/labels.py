@@ -126,6 +126,7 @@ def learned(
     """Rows of networks from several starts, after training on `count` labelled pictures: adopted, trained and read."""
     os.environ["CAPTCHA_DATA_DIR"] = str(data_dir)
     pictures, chance = pictures_of(package), random.Random(f"{package} {draw}")
+    shutil.rmtree(load_settings("labelled").folder, ignore_errors=True)  # what a stopped call left
     candidates = chance.sample(pictures["train"], max(POOL, count))
     if chosen == "least sure":
         readings = Reader.load(RESULTS / "robust.keras").read(candidates)
