@@ -194,6 +194,21 @@ def test_labels_in_names_are_recognised(tmp_path, names, texts):
     assert left_out == {"a-b.png": "it has no label"}
 
 
+@pytest.mark.parametrize("name", ["{number:06}_{text:02}.png", "{text:02}_{number:06}.png"])
+def test_a_number_that_repeats_is_the_text_also_in_a_large_folder(tmp_path, name):
+    files = {name.format(number=number, text=number * 7 % 100): f"{number * 7 % 100:02}" for number in range(300)}
+    for file in files:  # all numbers from 0 to 99 are texts
+        (tmp_path / file).touch()
+    assert labels_of(tmp_path)[0] == files
+
+
+def test_a_counter_that_repeats_is_still_told_from_texts_that_lie_apart(tmp_path):
+    names = [f"{number}_{5000 + 37 * number + 7 * part}.png" for number in range(20) for part in range(2)]
+    for name in names:
+        (tmp_path / name).touch()
+    assert labels_of(tmp_path)[0] == {name: name.split("_")[1].removesuffix(".png") for name in names}
+
+
 def test_a_pattern_says_where_the_label_stands(tmp_path):
     for name in ("site-5020-x.png", "site-0042-y.png", "other.png"):
         (tmp_path / name).touch()
@@ -252,6 +267,10 @@ def test_labels_that_are_not_there_or_not_clear_are_told(tmp_path):
     with pytest.raises(SettingsError, match=r"not even a-b\.png\. Rename it to 5020\.png"):
         labels_of(tmp_path)
     for name in ("1_2.png", "2_1.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match=r"Which part of 1_2\.png is the text"):
+        labels_of(tmp_path)
+    for name in ("3_4.png", "4_3.png", "3_1.png", "1_3.png"):  # both count, and both repeat
         (tmp_path / name).touch()
     with pytest.raises(SettingsError, match=r"Which part of 1_2\.png is the text"):
         labels_of(tmp_path)

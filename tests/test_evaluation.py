@@ -10,7 +10,7 @@ from helpers import files
 from helpers.data.images import list_images
 from helpers.data.records import load_batches
 from helpers.errors import StepError
-from helpers.network.calibration import fit_temperature
+from helpers.network.calibration import fit_temperature, looked_at, observed
 from helpers.quiet_tensorflow import keras
 from helpers.scores import captcha_accuracy, digit_accuracy, wilson_interval
 from helpers.training import evaluation
@@ -69,6 +69,23 @@ def test_calibration_uses_the_validation_captchas_and_nothing_else(finished, mon
     images, _ = next(iter(load_batches(settings, "validation", batch_size=60)))
     filtered = keras.Model(model.input, model.get_layer("pool1").output)(images).numpy()
     assert found.means == pytest.approx([*filtered.mean(axis=(0, 1, 2)), *filtered.std(axis=(1, 2)).mean(0)], rel=1e-3)
+
+
+def test_few_validation_captchas_tell_no_temperature_and_training_captchas_help_them(finished, monkeypatch):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    enough = calibrate(model, settings)
+    monkeypatch.setattr(evaluation, "ENOUGH", settings.validation_count + 1)
+    few = calibrate(model, settings)
+    assert few.temperature == evaluation.USUAL != enough.temperature
+    observer = observed(model)
+    images = [images for split in ("train", "validation") for images, _ in load_batches(settings, split, 50)]
+    looks = [looked_at(*observer(each)) for each in images]
+    responses = np.concatenate([each.numpy() for _, each in looks])
+    assert few.means == pytest.approx(responses.mean(axis=0), rel=1e-3)
+    assert few.means != pytest.approx(enough.means, rel=1e-3)
+    certainties = np.concatenate([each.numpy() for each, _ in looks])
+    assert few.familiar(certainties, responses).mean() > 0.97
 
 
 def invert(images, labels):
