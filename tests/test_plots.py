@@ -361,6 +361,12 @@ def test_values_and_notes_are_written():
     assert [text.xy[0] for text in ax.texts[-2:]] == [1, 10]
 
 
+def test_zero_has_its_place_across_a_logarithmic_axis():
+    ax = plots.curves({"one": ([0, 10, 100], [5, 3, 1])}, *LABELS, xscale="log")
+    assert list(ax.get_xticks()) == [5, 10, 100]  # 0 at half of the smallest number
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "10", "100"]
+
+
 def test_limits_and_scales_are_set_and_logarithmic_axes_have_plain_numbers():
     ax = plots.curves({"one": ([3000, 30_000], [0.5, 40])}, *LABELS, xscale="log", yscale="log", ylim=(0.1, 200))
     assert (ax.get_xscale(), ax.get_yscale(), ax.get_ylim()) == ("log", "log", (0.1, 200))

@@ -54,7 +54,7 @@ def curves(
         ax.yaxis.set_major_formatter("{x:,.9g}")
     ticks = np.unique(np.concatenate([x for x, *_ in drawn.values()]))
     if ax.get_xscale() == "log" and len(ticks) < 10:
-        ax.set_xticks(ticks, [f"{tick:,.9g}" for tick in ticks])
+        ax.set_xticks(np.maximum(ticks, _lowest("log", drawn, True)), [f"{tick:,.9g}" for tick in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set(**limits)
     if legend and (named := ax.get_legend_handles_labels()[1]):
