@@ -117,7 +117,10 @@ CLAIMS: dict[str, dict[str, str]] = {
             "all(np.mean(curve(packages[0], 'robust')[1][:5]) < np.mean(curve(packages[0], other)[1][:5]) "
             "for other in ('lookalike', 'default'))"
         ),
-        "a22e0037": "found['grey, 0 labels'].value < found['main component, 0 labels'].value < 0.1",
+        "a22e0037": (
+            "found['grey, 0 labels'].high < 2 * found['main component, 0 labels'].value < 0.1 and "
+            "found['grey, 300 labels'].high > found['main component, 300 labels'].low"
+        ),
     },
     "beyond/try_styles": {},
 }
