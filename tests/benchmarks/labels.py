@@ -158,12 +158,12 @@ def forget(settings: Settings) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def lookalike(data_dir: Path) -> list[dict[str, Any]]:
+def lookalike(data_dir: Path) -> None:
     """Train a network on captchas of our own that are to look like the package's."""
     os.environ["CAPTCHA_DATA_DIR"] = str(data_dir)
     counts = {"train_count": 60_000, "validation_count": 1_000, "test_count": 1_000}
     generate(load_settings(LOOKALIKE, style=STYLE, **counts))
-    return [run_experiment(LOOKALIKE)]
+    run_experiment(LOOKALIKE)
 
 
 def cells() -> list[tuple[dict[str, Any], tuple[str | None, ...]]]:
