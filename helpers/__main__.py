@@ -19,8 +19,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from tqdm import tqdm
 
 from helpers.errors import TutorialError
+from helpers.experiments import score_of
 from helpers.experiments.cleaning import clean
-from helpers.files import read_json, written_whole
+from helpers.files import written_whole
 from helpers.scores import proportion
 from helpers.settings import Settings, load_settings
 
@@ -77,7 +78,7 @@ def run(settings: Settings) -> None:
     copies = settings.folder / "notebooks"
     for path in notebooks_of():
         execute(path, copies / path.name)
-    metrics = read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+    metrics = score_of(settings)
     print(f"\nwhole-captcha accuracy {proportion(metrics['captchas_right'], metrics['test_count'])}")
     print(f"executed notebooks: {os.path.relpath(copies)}  ({(time.perf_counter() - started) / 60:.1f} minutes)")
 
@@ -105,6 +106,9 @@ def carried_out(task: Callable[[Settings], None]) -> int:
     except (TutorialError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Images, records and finished epochs are kept: the same command goes on.", file=sys.stderr)
+        return 130
     return 0
 
 

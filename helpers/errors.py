@@ -21,5 +21,9 @@ class StepError(TutorialError):
     """A step found the one before it missing, incomplete or made differently."""
 
 
+class Stopped(TutorialError):
+    """A person stopped the work; the message says what is kept."""
+
+
 class ImageError(TutorialError):
     """An image file that cannot be read."""

@@ -160,9 +160,18 @@ def test_a_picture_that_was_lost_is_made_again(pictures):
     assert first.read_bytes() == whole_picture
 
 
+def test_a_lost_description_is_restored(pictures, data):
+    settings = adopt_folder("mine", pictures)
+    before = content(settings.folder)
+    (settings.folder / "experiment.json").unlink()
+    assert adopt_folder("mine", pictures) == settings
+    assert content(settings.folder) == before
+
+
 def test_images_without_their_experiment_are_not_written_over(pictures, data):
     settings = adopt_folder("mine", pictures)
-    (settings.folder / "experiment.json").unlink()
+    for name in ("experiment.json", "manifest.json"):
+        (settings.folder / name).unlink()
     before = content(settings.folder)
     with pytest.raises(StepError, match="'mine' is another experiment"):
         adopt_folder("mine", pictures)
@@ -352,7 +361,7 @@ def test_labels_that_no_style_can_hold_are_refused(tmp_path):
 def test_many_pictures_are_shared_out_to_processes(pictures, monkeypatch):
     alone = adopt_folder("alone", pictures)
     monkeypatch.setattr(adopt, "FEW", 10)
-    monkeypatch.setattr("helpers.data.cores.CHUNK", 16)
+    monkeypatch.setattr("helpers.files.cores.CHUNK", 16)
     together = adopt_folder("together", pictures)
     digests = [image_manifest(settings)["images_digest"] for settings in (alone, together)]
     assert digests[0] == digests[1]

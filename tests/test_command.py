@@ -245,7 +245,9 @@ def test_all_is_passed_on(environment, monkeypatch, arguments, everything):
 
 
 def test_run_leaves_copies_and_tells_the_accuracy(settings, environment, monkeypatch, capsys):
-    metrics = {"captchas_right": 990, "test_count": 1000}
+    shares = ("captcha_accuracy", "captcha_accuracy_low", "captcha_accuracy_high", "digit_accuracy")
+    told = ("train_seconds", "train_images", "parameters")
+    metrics = {"captchas_right": 990, "test_count": 1000, **dict.fromkeys(shares, 0.99), **dict.fromkeys(told, 1)}
     monkeypatch.setenv("CAPTCHA_PROFILE", "full")
     settings.folder.mkdir(parents=True)
     settings.metrics_path.write_text(json.dumps(metrics))

@@ -26,12 +26,13 @@ from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.fonts import find_font, kept_name
 from helpers.captchas.pictures import open_image
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data import cores
 from helpers.data import generate as generating
 from helpers.data.generate import generate
-from helpers.data.images import image_manifest, list_images, renderings
+from helpers.data.images import check_images, image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
 from helpers.errors import SettingsError, StepError, StyleError
+from helpers.files import cores
+from helpers.files.disk import TEMPORARY
 from helpers.settings import Settings, load_settings, open_experiment
 
 SMALL = {"train_count": 20, "validation_count": 5, "test_count": 5}
@@ -125,7 +126,7 @@ def test_the_files_are_where_the_design_says(tmp_path):
     manifest = generate(settings, processes=1)
     files = snapshot(settings.folder)
     images = [name for name in files if name.startswith("images/")]
-    assert sorted(set(files) - set(images)) == ["experiment.json", "manifest.json"]
+    assert sorted(set(files) - set(images)) == ["experiment.json", "images.sha256", "manifest.json"]
     assert collections.Counter(name.split("/")[1] for name in images) == {"train": 20, "validation": 5, "test": 5}
     assert manifest == image_manifest(settings)
     assert manifest["counts"] == settings.counts
@@ -188,7 +189,7 @@ def test_an_interrupted_data_set_is_completed_to_the_same_bytes(tmp_path, refere
     kept = paths[0].stat().st_mtime_ns
     for path in paths[3:90:2]:
         path.unlink()
-    (settings.images_folder / "test" / f"{files.TEMPORARY}99-00000_1234.png").write_bytes(b"half a picture")
+    (settings.images_folder / "test" / f"{TEMPORARY}99-00000_1234.png").write_bytes(b"half a picture")
     (settings.folder / "manifest.json").unlink()
     with pytest.raises(StepError, match=r"missing or incomplete.*notebook 02_generate_captchas"):
         image_manifest(settings)
@@ -229,7 +230,7 @@ def test_a_process_killed_halfway_is_carried_on_by_the_next(tmp_path, reference)
     settings = small(tmp_path, train_count=160)
     left = snapshot(settings.folder)
     assert sum(name.endswith(".png") for name in left) == 70  # 69 whole and one half, under a temporary name
-    assert sum(files.TEMPORARY in name for name in left) == 1
+    assert sum(TEMPORARY in name for name in left) == 1
     assert "manifest.json" not in left
 
     assert generate(settings, processes=2)["images_digest"] == reference[0]
@@ -264,12 +265,55 @@ def test_other_epochs_are_no_other_experiment(drawn):
     assert generate(dataclasses.replace(drawn, epochs=9, learning_rate=0.1), processes=1) == image_manifest(drawn)
 
 
-def test_images_without_their_description_are_not_touched(drawn):
-    (drawn.folder / "experiment.json").unlink()
+@pytest.mark.parametrize("style", [CaptchaStyle(), CaptchaStyle(noise_dots=31)])
+def test_a_lost_description_is_restored_from_the_manifest(drawn, style):
     before = snapshot(drawn.folder)
-    with pytest.raises(StepError, match=r"experiment\.json is missing"):
-        generate(drawn, processes=1)
+    (drawn.folder / "experiment.json").unlink()
+    with contextlib.nullcontext() if style == drawn.style else pytest.raises(StepError, match="noise_dots: 30, not 31"):
+        generate(dataclasses.replace(drawn, style=style), processes=1)
     assert snapshot(drawn.folder) == before
+
+
+def test_what_nothing_describes_is_drawn_again(drawn):
+    """Pictures of another style, whose names fit, are not taken for those of this one."""
+    before = snapshot(drawn.folder)
+    other = dataclasses.replace(drawn, style=CaptchaStyle(noise_dots=31))
+    for name in ("experiment.json", "manifest.json"):
+        (drawn.folder / name).unlink()
+    digest = generate(other, processes=1)["images_digest"]
+    for name in ("experiment.json", "manifest.json"):
+        (drawn.folder / name).unlink()
+    generate(drawn, processes=1)
+    assert snapshot(drawn.folder) == before
+    assert digest != image_manifest(drawn)["images_digest"]
+
+
+def spoil_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", ["a bit", "cut", "another text", "missing", "no list", "half a list"])
+def test_drawing_vouches_only_for_bytes_that_it_has_checked(drawn, damage):
+    """With manifest.json gone, a damaged picture does not enter the new digest."""
+    before, images = snapshot(drawn.folder), list_images(drawn, "train")
+    victim, written = images[7].path, drawn.list_path.read_text()
+    {
+        "a bit": lambda: spoil_a_bit(victim),
+        "cut": lambda: victim.write_bytes(victim.read_bytes()[:-40]),
+        "another text": lambda: victim.write_bytes(images[8].path.read_bytes()),
+        "missing": victim.unlink,
+        "no list": drawn.list_path.unlink,
+        "half a list": lambda: drawn.list_path.write_text(written[: len(written) // 2]),
+    }[damage]()
+    if "list" not in damage and damage != "missing":
+        with pytest.raises(StepError, match=f"tiny: images/train/{victim.name} was changed since it was drawn"):
+            check_images(drawn)
+    (drawn.folder / "manifest.json").unlink()  # as the message says
+    generate(drawn, processes=1)
+    assert snapshot(drawn.folder) == before
+    check_images(drawn)
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -355,6 +399,9 @@ def test_processes_work_only_a_few_parts_ahead(monkeypatch):
     asked = []
 
     class Pool(contextlib.nullcontext):
+        def shutdown(self, cancel_futures):
+            assert cancel_futures
+
         def submit(self, work, fields, part):
             asked.append(part)
             future = Future()

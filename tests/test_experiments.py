@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from conftest import copy_experiment
 
+from helpers import files
+from helpers.captchas.pictures import open_image
 from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import renderings
 from helpers.errors import StepError
 from helpers.experiments import list_experiments
 from helpers.experiments.start import start_from
+from helpers.files.results import RESULTS
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.reading import Reader
@@ -30,19 +34,71 @@ def second(settings, name, accuracy):
     """The same experiment under another name and with another score."""
     other = dataclasses.replace(settings, experiment=name)
     shutil.copytree(settings.folder, other.folder)
-    metrics = json.loads(other.metrics_path.read_text())
-    other.metrics_path.write_text(json.dumps({**metrics, "captcha_accuracy": accuracy}))
+    metrics = files.read_sealed(other.metrics_path, "notebook 04")
+    files.write_json(other.metrics_path, files.sealed({**metrics, "captcha_accuracy": accuracy}))
     return other
 
 
-def test_experiments_are_listed_best_first(trained):
-    second(trained, "worse", -1.0)
-    second(trained, "best", 2.0)
+def test_experiments_are_listed_best_first(trained, capsys):
+    second(trained, "worse", 0.0)
+    second(trained, "best", 1.0)
     second(trained, "untested", 0.5).metrics_path.unlink()
     found = list_experiments(trained)
     assert [experiment.name for experiment in found] == ["best", "tiny", "worse"]
     assert [experiment.settings.folder.name for experiment in found] == ["best", "tiny", "worse"]
-    assert found[0].metrics["captcha_accuracy"] == 2.0
+    assert found[0].metrics["captcha_accuracy"] == 1.0
+    assert "not listed: untested. It is not scored yet. Run notebook 04" in capsys.readouterr().out
+
+
+def spoil(settings, **changes):
+    """Other values in metrics.json, which is sealed again."""
+    metrics = files.read_sealed(settings.metrics_path, "notebook 04")
+    kept = {name: value for name, value in {**metrics, **changes}.items() if value is not None}
+    files.write_json(settings.metrics_path, files.sealed(kept))
+
+
+BROKEN = {
+    "a copy": lambda other: other.folder.rename(other.folder.with_name("other (copy)")),
+    "a hidden copy": lambda other: other.folder.rename(other.folder.with_name(".backup")),
+    "a score of 7": lambda other: spoil(other, captcha_accuracy=7),
+    "a score that is no number": lambda other: spoil(other, captcha_accuracy=float("nan")),
+    "a score in words": lambda other: spoil(other, digit_accuracy="good"),
+    "a score without a key": lambda other: spoil(other, test_count=None),
+    "a score changed by hand": lambda other: other.metrics_path.write_text(
+        other.metrics_path.read_text().replace('"test_count": 60', '"test_count": 600')
+    ),
+    "no JSON": lambda other: other.metrics_path.write_text("{"),
+    "JSON that is too deep": lambda other: other.metrics_path.write_text("[" * 100_000),
+    "an empty curve": lambda other: (other.progress_path.write_text(""), spoil(other, curve_digest=None)),
+    "a folder for a file": lambda other: (other.metrics_path.unlink(), other.metrics_path.mkdir()),
+    "another network": lambda other: shutil.copyfile(RESULTS / "default.keras", other.model_path),
+    "no network": lambda other: other.model_path.unlink(),
+    "many images": lambda other: (other.folder / "experiment.json").write_text(
+        json.dumps({**other.describe(), "train_count": 2 * 10**9})
+    ),
+    "no images": lambda other: (other.folder / "experiment.json").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_neighbour_is_named_and_hides_nothing(trained, capsys, broken):
+    other = second(trained, "other", 0.5)
+    BROKEN[broken](other)
+    assert [experiment.name for experiment in list_experiments(trained)] == ["tiny"]
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"not listed: (other|other \(copy\)|\.backup)\. .{20,}", "\n".join(lines)), lines
+    assert len(lines) <= 2
+
+
+def test_images_may_be_deleted_and_a_curve_of_another_training_is_not_drawn(trained, capsys):
+    other = second(trained, "other", 0.9)
+    shutil.rmtree(other.images_folder)
+    curve = other.progress_path.read_text().splitlines()
+    other.progress_path.write_text("\n".join(curve[:-1]))
+    found = {experiment.name: experiment for experiment in list_experiments(trained)}
+    assert np.asarray(found["other"].sample).shape == np.asarray(found["tiny"].sample).shape == (60, 160, 3)
+    assert found["other"].accuracies == [] != found["tiny"].accuracies
+    assert not capsys.readouterr().out
 
 
 def test_an_experiment_tells_its_curve_sample_and_size(trained, finished):
@@ -50,7 +106,7 @@ def test_an_experiment_tells_its_curve_sample_and_size(trained, finished):
     points = finished[1].points
     assert found.seconds == [point["seconds"] for point in points]
     assert found.accuracies == [point["validation captchas"] for point in points]
-    assert found.sample.parent == trained.images_folder / "test"
+    assert found.sample == open_image(next(renderings(trained, "test")).path)
     before = found.megabytes
     (trained.folder / "more").write_bytes(bytes(3_000_000))
     assert list_experiments(trained)[0].megabytes == pytest.approx(before + 3)

@@ -261,7 +261,7 @@ def test_a_label_that_cannot_be_kept_is_told_and_not_counted(reader, folder, mon
 
     monkeypatch.setattr(os, "replace", full)
     enter(labeller, "5020")
-    assert labeller.said.value.startswith("<b>Not kept.</b>") and "No space left" in labeller.said.value
+    assert labeller.said.value.startswith("<b>Not kept.</b>") and "labels.csv" in labeller.said.value
     assert labeller.at == 0 and not labeller.rows
     monkeypatch.undo()
     enter(labeller, "5020\n")

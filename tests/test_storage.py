@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from helpers import files
 from helpers.errors import StepError
 from helpers.files import only_writer, read_json, read_sealed, sealed, short, write_json, written_whole
+from helpers.files.disk import TEMPORARY
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -51,12 +52,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 
 def test_only_unfinished_files_are_removed(tmp_path):
+    """Whoever holds the lock knows that no living process is writing them, wherever they lie."""
     (tmp_path / "kept.png").write_bytes(b"1")
-    (tmp_path / f"{files.TEMPORARY}17-half.png").write_bytes(b"2")
-    files.remove_unfinished(tmp_path)
-    assert names(tmp_path) == ["kept.png"]
-    files.remove_unfinished(tmp_path / "not there")
-    assert names(tmp_path) == ["kept.png"]
+    for folder in (tmp_path, tmp_path / "images" / "train", tmp_path / "networks" / "mine" / "checkpoint"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{TEMPORARY}17-half.png").write_bytes(b"2")
+    with only_writer(tmp_path), only_writer(tmp_path / "not there"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == ["kept.png"]
 
 
 @given(JSON_OBJECTS)

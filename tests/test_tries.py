@@ -12,12 +12,12 @@ from helpers import experiments
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.fonts import find_font
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data import cores
 from helpers.data.images import renderings
 from helpers.errors import SettingsError, StepError
 from helpers.experiments import SHIPPED, fitting_networks, scoreboard, tries
 from helpers.experiments.scoreboard import Try, draw_scoreboard, in_words, keep_try, list_tries, to_row
 from helpers.experiments.tries import try_style
+from helpers.files import cores
 from helpers.reading import Reader
 from helpers.scores import proportion
 from helpers.settings import load_settings

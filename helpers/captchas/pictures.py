@@ -10,7 +10,6 @@ from PIL import ExifTags, Image, ImageOps
 
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import ImageError
-from helpers.files import short
 
 ImageLike = str | Path | Image.Image | np.ndarray
 
@@ -44,10 +43,10 @@ def _refused_as(name: str | Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise ImageError(f"{short(Path(name))} does not exist. Check the file's name.") from None
+        raise ImageError(f"{name} does not exist. Check the file's name.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as reason:
         reason = type(reason).__name__
-        raise ImageError(f"{short(Path(name))} is no readable image ({reason}). Give a whole PNG or JPEG.") from None
+        raise ImageError(f"{name} is no readable image ({reason}). Give a whole PNG or JPEG.") from None
 
 
 def _whole(picture: Image.Image) -> Image.Image:
@@ -72,7 +71,7 @@ def _whole(picture: Image.Image) -> Image.Image:
 def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
     """`picture` itself, or one of 8 bits made from whole numbers up to 65535 or from fractions up to 1."""
     if picture.mode in ("LAB", "La") or not picture.width * picture.height:
-        why = f"{short(Path(name))} has mode {picture.mode} and {picture.width}x{picture.height} pixels,"
+        why = f"{name} has mode {picture.mode} and {picture.width}x{picture.height} pixels,"
         raise ImageError(f"{why} which cannot be turned into grey. Give a picture in RGB.")
     if not picture.mode.startswith(("I", "F")):
         return picture
@@ -81,7 +80,7 @@ def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
     fractions = picture.mode == "F" and highest <= 1.001  # resizing may round beyond 1
     scale = 255 if fractions else 1 / 257 if highest > 255 else 1
     if not 0 <= lowest <= highest <= 65535 or 0 < scale * (highest - lowest) < 8:
-        why = f"{short(Path(name))} has values from {lowest:g} to {highest:g}, which do not tell black from white."
+        why = f"{name} has values from {lowest:g} to {highest:g}, which do not tell black from white."
         raise ImageError(f"{why} Give values from 0 to 1 (fractions), to 255 or to 65535.")
     return Image.fromarray((scale * values).round().clip(0, 255).astype(np.uint8))
 

@@ -1,10 +1,12 @@
 """What captchas look like. A style checks itself when it is made: a typing error costs no hour of training."""
 
 import dataclasses
+import difflib
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from helpers import files
 from helpers.captchas.fonts import kept_fonts, kept_name
 from helpers.captchas.style_checks import NOTHING, check_fields, within
 from helpers.errors import StyleError
@@ -39,6 +41,13 @@ class CaptchaStyle:
     text_opacity: tuple[int, int] = within((220, 255), 1, 255)  # 0 to 255
     background_color: tuple[int, int] = within((238, 255), 0, 255)  # each of red, green and blue
     check_fonts: InitVar[bool] = True  # False: only read this style, do not draw it
+
+    def __new__(cls, *_: Any, **fields: Any) -> Self:
+        if unknown := [name for name in fields if name not in cls.__dataclass_fields__]:
+            near = difflib.get_close_matches(unknown[0], cls.__dataclass_fields__, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(cls.__dataclass_fields__)}."
+            raise StyleError(f"A captcha style has no field {unknown[0]}. {hint}")
+        return super().__new__(cls)
 
     def __post_init__(self, check_fonts: bool) -> None:
         for name in (field.name for field in dataclasses.fields(self) if isinstance(field.default, tuple)):
@@ -108,8 +117,6 @@ class CaptchaStyle:
     @classmethod
     def from_dict(cls, fields: dict[str, Any], check_fonts: bool = True, own_fonts: Path | None = None) -> Self:
         """The style whose `to_dict` gave `fields`; fonts of one's own lie in the folder `own_fonts`."""
-        if unknown := sorted(set(fields) - {field.name for field in dataclasses.fields(cls)}):
-            raise StyleError(f"A captcha style has no field {', '.join(unknown)}.")
         style = cls(**fields, check_fonts=False)
         return dataclasses.replace(style, fonts=kept_fonts(style.fonts, own_fonts), check_fonts=check_fonts)
 
@@ -122,8 +129,7 @@ class CaptchaStyle:
 
     def differences(self, other: Self) -> list[str]:
         """What differs, field by field, in the form `noise_dots: 30, not 200`."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
+        return files.differences(self.to_dict(), other.to_dict())
 
 
 MANY_FONTS = (

@@ -17,10 +17,10 @@ from PIL import Image
 from helpers import files
 from helpers.captchas.pictures import fit_to_style, open_image
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.cores import on_all_cores
-from helpers.data.images import image_manifest, image_name
+from helpers.data.images import image_manifest, image_name, restore
 from helpers.data.texts import SPLITS, split_of
 from helpers.errors import ImageError, SettingsError, StepError
+from helpers.files.cores import on_all_cores
 from helpers.files.labels import labels_of
 from helpers.settings import Settings, load_settings, open_experiment
 
@@ -49,6 +49,7 @@ def adopt_folder(name: str, folder: str | Path, labels: str | Path | None = None
     tell(folder, texts, style)
     given = files.text_digest(files.to_json([[file, texts[file], (folder / file).stat().st_size] for file in texts]))
     with files.only_writer(settings.folder):
+        restore(settings)
         if not _is_there(settings, given):
             shutil.rmtree(settings.images_folder, ignore_errors=True)
             _adopt(settings, folder, texts, {"left_out": left_out, "given": given})
@@ -121,7 +122,8 @@ def _adopt(settings: Settings, folder: Path, texts: dict[str, str], manifest: di
     settings = counted(settings, [picture["text"] for picture in pictures])
     files.write_json(settings.folder / "experiment.json", settings.describe())
     digest = files.files_digest(itertools.chain(*written.values()), settings.images_folder)
-    made = {"counts": settings.counts, "images_digest": digest, "versions": files.package_versions("pillow", "numpy")}
+    made = {"counts": settings.counts, "images_digest": digest, "experiment": settings.describe()}
+    made["versions"] = files.package_versions("pillow", "numpy")
     files.write_json(settings.manifest_path, files.sealed({**made, "pictures": pictures, **manifest}))
 
 

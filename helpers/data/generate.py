@@ -1,6 +1,7 @@
 """Draw the images of an experiment: the same ones, by however many processes and wherever the work was stopped."""
 
 import dataclasses
+import itertools
 import os
 from typing import Any
 
@@ -11,10 +12,11 @@ from helpers.captchas.drawing import draw_captcha, save_captcha
 from helpers.captchas.fonts import keep_fonts
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.cores import on_all_cores
-from helpers.data.images import Rendering, image_manifest, list_images, refuse_foreign_files, renderings
+from helpers.data import images
+from helpers.data.images import Rendering, image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts
-from helpers.errors import StepError
+from helpers.errors import StepError, Stopped
+from helpers.files.cores import on_all_cores
 from helpers.settings import Settings, open_experiment
 
 
@@ -28,13 +30,15 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
         raise StepError(f"'{settings.experiment}' holds labelled pictures that were adopted: there is nothing to draw.")
     check_texts(settings.style)
     dataclasses.replace(settings.style, check_fonts=True)  # refused if its fonts are missing
-    with files.only_writer(settings.folder):
-        _begin(settings)
-        if not settings.manifest_path.exists():
-            return _complete(settings, processes)
-        for split in SPLITS:
-            list_images(settings, split)
-        return image_manifest(settings)
+    if not (settings.manifest_path.is_file() and (settings.folder / "experiment.json").is_file()):
+        with files.only_writer(settings.folder):
+            _begin(settings)
+            if not settings.manifest_path.is_file():
+                return _complete(settings, processes)
+    check_same(settings)
+    for split in SPLITS:
+        list_images(settings, split)
+    return image_manifest(settings)
 
 
 def check_same(settings: Settings) -> None:
@@ -48,34 +52,48 @@ def check_same(settings: Settings) -> None:
 
 
 def _begin(settings: Settings) -> None:
-    """Write experiment.json, or check that the one on disk agrees."""
-    path = settings.folder / "experiment.json"
-    if path.exists():
-        check_same(settings)
-    elif settings.images_folder.exists():
-        why = f"{files.short(settings.images_folder)} holds images, but {files.short(path)} is missing."
-        raise StepError(f"{why} Choose a new EXPERIMENT name, or delete that folder.")
-    else:
+    """Write experiment.json, and check that the one on disk agrees."""
+    images.restore(settings)
+    if not (path := settings.folder / "experiment.json").exists():
+        settings.list_path.unlink(missing_ok=True)  # nothing tells how what is there was drawn: it is drawn again
         keep_fonts(settings.style.fonts, settings.own_fonts)
         files.write_json(path, settings.describe())
+    check_same(settings)
 
 
 def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
-    """Draw what is missing, then write the manifest."""
-    jobs = [job for split in SPLITS for job in renderings(settings, split)]
+    """Draw what is missing, then write the manifest. Only a file whose bytes are as they were written counts as there.
+
+    The digest of each image goes into a list as soon as it is drawn, in the form that `sha256sum -c` reads.
+    """
+    jobs = {images.name_in_list(job.path): job for split in SPLITS for job in renderings(settings, split)}
     there: set[str] = set()
     for split in SPLITS:
         folder = settings.images_folder / split
         folder.mkdir(parents=True, exist_ok=True)
-        files.remove_unfinished(folder)
-        there |= {entry.path for entry in os.scandir(folder)}
-    refuse_foreign_files(there - {str(job.path) for job in jobs})
-    todo = [job for job in jobs if str(job.path) not in there]
-    for _ in on_all_cores(_draw_files, settings.style, todo, processes, done=len(jobs) - len(todo)):
-        pass
-    digest = files.files_digest((job.path for job in jobs), settings.images_folder)
-    versions = files.package_versions("captcha", "pillow", "numpy")
-    manifest = {"counts": settings.counts, "images_digest": digest, "versions": versions}
+        there |= {f"{split}/{name}" for name in os.listdir(folder)}
+    images.refuse_foreign_files(str(settings.images_folder / name) for name in there - jobs.keys())
+    listed = images.read_list(settings)
+    drawn = {name: listed[name] for name in jobs.keys() & there & listed.keys()
+             if listed[name] == files.file_digest(jobs[name].path)}  # fmt: skip
+    todo = [name for name in jobs if name not in drawn]
+    files.check_room(settings.folder, len(todo) * settings.style.height * settings.style.image_width / 2, "The images")
+    work = on_all_cores(_draw_files, settings.style, [jobs[name] for name in todo], processes, done=len(drawn))
+    try:
+        with files.disk_watched(settings.list_path), open(settings.list_path, "w", 1, "utf-8") as file:
+            file.writelines(f"{digest}  images/{name}\n" for name, digest in drawn.items())
+            for digest, name in zip(itertools.chain.from_iterable(work), todo, strict=True):
+                file.write(f"{digest}  images/{name}\n")
+                drawn[name] = digest
+    except KeyboardInterrupt:
+        kept = f"{len(drawn):,} of {len(jobs):,} images are kept"
+        raise Stopped(f"Stopped. {kept}. Run this again: it goes on.") from None
+    drawn = {name: drawn[name] for name in jobs}
+    with files.written_whole(settings.list_path) as temporary:
+        temporary.write_text("".join(f"{digest}  images/{name}\n" for name, digest in drawn.items()), "utf-8")
+    digest = files.joint_digest(drawn)
+    manifest = {"counts": settings.counts, "images_digest": digest, "experiment": settings.describe()}
+    manifest["versions"] = files.package_versions("captcha", "pillow", "numpy")
     files.write_json(settings.manifest_path, files.sealed(manifest))
     return manifest
 
@@ -85,8 +103,11 @@ def draw_greys(style: CaptchaStyle, jobs: list[Rendering]) -> np.ndarray:
     return np.stack([to_grey(draw_captcha(text, style, seed)) for text, seed, _ in jobs])
 
 
-def _draw_files(style: CaptchaStyle, jobs: list[Rendering]) -> None:
-    """What a worker process does: it draws and stores some captchas."""
+def _draw_files(style: CaptchaStyle, jobs: list[Rendering]) -> list[str]:
+    """What a worker process does: it draws and stores some captchas, and returns the digests of their files."""
+    digests = []
     for text, seed, path in jobs:
         with files.written_whole(path) as temporary:
             save_captcha(draw_captcha(text, style, seed), temporary)
+            digests.append(files.file_digest(temporary))
+    return digests

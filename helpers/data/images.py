@@ -1,6 +1,7 @@
 """The images of an experiment: which there must be, with which seeds, and whether they are all there, unchanged."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +51,21 @@ def image_manifest(settings: Settings) -> dict[str, Any]:
     if not settings.manifest_path.exists():
         why = f"The images of experiment '{settings.experiment}' are missing or incomplete."
         raise StepError(f"{why} Run {NOTEBOOK} first; it goes on where it stopped.")
-    return files.read_sealed(settings.manifest_path, made_by=NOTEBOOK)
+    manifest = files.read_sealed(settings.manifest_path, NOTEBOOK, ("counts", "images_digest"))
+    counts = {f"{split}_count": count for split, count in manifest["counts"].items()}  # all that early versions kept
+    told = files.read_json(path := settings.folder / "experiment.json", NOTEBOOK)
+    if differ := "; ".join(files.differences(manifest.get("experiment", counts), told)):
+        why = f"{files.short(path)} is not what these images were made with ({differ})."
+        raise StepError(f"{why} Delete that file and {again(settings)}: it is written anew from manifest.json.")
+    return manifest
+
+
+def restore(settings: Settings) -> None:
+    """Write experiment.json anew, where it is missing, from what the manifest tells."""
+    path = settings.folder / "experiment.json"
+    lost = settings.manifest_path.is_file() and not path.exists()
+    if told := files.read_sealed(settings.manifest_path, NOTEBOOK).get("experiment") if lost else None:
+        files.write_json(path, told)
 
 
 def list_images(settings: Settings, split: str) -> list[Rendering]:
@@ -61,7 +76,7 @@ def list_images(settings: Settings, split: str) -> list[Rendering]:
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     if missing := [image.path for image in images if image.path.name not in there]:
         why = f"{files.short(missing[0])} is missing ({len(missing)} of {len(images)} images are)."
-        raise StepError(f"{why} Delete {files.short(settings.manifest_path)} and {again(settings)}: it is made anew.")
+        raise StepError(f"{why} {_mended(settings)}")
     refuse_foreign_files(str(folder / name) for name in there - {image.path.name for image in images})
     return images
 
@@ -70,10 +85,33 @@ def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
     """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
     expected = image_manifest(settings)["images_digest"]
     images = [image for split in SPLITS for image in list_images(settings, split)]
-    if files.files_digest((image.path for image in images), settings.images_folder) != expected:
-        why = f"The images in {files.short(settings.images_folder)} were changed after they were drawn."
-        raise StepError(f"{why} Delete {files.short(settings.folder)} and {again(settings)}.")
+    found, listed = {name_in_list(image.path): files.file_digest(image.path) for image in images}, read_list(settings)
+    if files.joint_digest(found) != expected:
+        changed = [name for name, digest in found.items() if digest != listed.get(name)] if listed else []
+        which = f"images/{changed[0]} was" if changed else "The images were"
+        many = f" ({len(changed)} of {len(images)} were)" * (len(changed) > 1)
+        raise StepError(f"{settings.folder.name}: {which} changed since it was drawn{many}. {_mended(settings)}")
     return expected, images
+
+
+def _mended(settings: Settings) -> str:
+    manifest = files.short(settings.manifest_path)
+    return f"Delete {manifest} and {again(settings)}: what is missing or damaged is made anew."
+
+
+def name_in_list(path: Path) -> str:
+    """How an image is named in digests: by its split and its file's name."""
+    return "/".join(path.parts[-2:])
+
+
+def read_list(settings: Settings) -> dict[str, str]:
+    """The SHA-256 of each image as it was written, by its name; what is not a whole line is left out."""
+    try:
+        lines = settings.list_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    found = (re.fullmatch(r"([0-9a-f]{64})  images/(.+)", line) for line in lines)
+    return {match[2]: match[1] for match in found if match}
 
 
 def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:

@@ -16,10 +16,11 @@ import numpy as np
 
 from helpers import files
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.cores import on_all_cores
 from helpers.data.images import Rendering, check_images, load_grey, load_part
 from helpers.data.shards import check_shards, records_manifest, write_shard
 from helpers.data.texts import SPLITS
+from helpers.errors import StepError, Stopped
+from helpers.files.cores import on_all_cores
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 
@@ -68,21 +69,27 @@ def write_captchas(
 def write_records(settings: Settings) -> dict[str, Any]:
     """Write all shards of an experiment, unless they are there already; StepError if images are missing or changed.
 
-    The manifest is written last and returned. It holds style, digest of the images, and each shard's count and digest.
+    Records that are damaged, or of other images, are written anew, which is told. The manifest is written last and
+    returned. It holds style, digest of the images, and each shard's count and digest.
     """
     images_digest, images = check_images(settings)
-    manifest_path = settings.records_manifest_path
-    if manifest_path.exists() and records_manifest(settings)["images_digest"] == images_digest:
+    manifest_path, style = settings.records_manifest_path, settings.style
+    try:
         for split in SPLITS:
             check_shards(settings, split)
         return records_manifest(settings)
-
-    with files.only_writer(settings.records_folder):
-        manifest_path.unlink(missing_ok=True)
-        files.remove_unfinished(settings.records_folder)
-        with closing(load_greys(images, settings.style)) as greys:
-            shards = {split: _write_split(settings, split, images, greys) for split in SPLITS}
-        manifest = {"style": settings.style.to_dict(), "images_digest": images_digest, "shards": shards}
+    except StepError as reason:
+        if manifest_path.exists():
+            print(f"The records are written anew, since {str(reason).partition('. ')[0]}.")
+    files.check_room(settings.folder, len(images) * style.height * style.image_width, "The records")
+    with files.only_writer(settings.folder):
+        try:
+            manifest_path.unlink(missing_ok=True)
+            with closing(load_greys(images, style)) as greys:
+                shards = {split: _write_split(settings, split, images, greys) for split in SPLITS}
+        except KeyboardInterrupt:
+            raise Stopped("Stopped. The images are kept; no record is. Run this again: it begins anew.") from None
+        manifest = {"style": style.to_dict(), "images_digest": images_digest, "shards": shards}
         files.write_json(manifest_path, files.sealed(manifest))
     return manifest
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
-from helpers.captchas.styles import CaptchaStyle
+from helpers.data.images import image_manifest
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
 
 NOTEBOOK = "notebook 03_write_tfrecords"
+REMEDY = f"Run {NOTEBOOK} again: it writes them anew."
 
 
 def write_shard(path: Path, serialized: Iterable[bytes]) -> dict[str, Any]:
@@ -27,26 +28,26 @@ def records_manifest(settings: Settings) -> dict[str, Any]:
     if not settings.records_manifest_path.exists():
         why = f"The records of experiment '{settings.experiment}' are missing or incomplete."
         raise StepError(f"{why} Run {NOTEBOOK} first.")
-    return files.read_sealed(settings.records_manifest_path, NOTEBOOK)
+    manifest = files.read_sealed(settings.records_manifest_path, NOTEBOOK, ("style", "images_digest", "shards"))
+    if manifest["images_digest"] != image_manifest(settings)["images_digest"]:
+        raise StepError(f"{files.short(settings.records_folder)} holds records of other images than these. {REMEDY}")
+    return manifest
 
 
 def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
     """The shards of a split, and how many records they hold, after every byte was checked.
 
     The checksums in a TFRecord reveal a flipped bit, but not a file that ends early between two records; the digest
-    in the manifest reveals both. StepError names a shard that is missing, damaged, or of another style.
+    in the manifest reveals both. StepError names a shard that is missing or damaged.
     """
     manifest = records_manifest(settings)
-    made_with = CaptchaStyle.from_dict(manifest["style"], check_fonts=False)
-    if differences := made_with.differences(settings.style):
-        why = f"{files.short(settings.records_folder)} holds captchas of another style ({'; '.join(differences)})."
-        raise StepError(f"{why} Run {NOTEBOOK} again.")
+    if manifest["style"] != settings.style.to_dict():
+        raise StepError(f"{files.short(settings.records_folder)} holds captchas of another style. {REMEDY}")
     entries = manifest["shards"][split]
     for entry in entries:
         path = settings.records_folder / entry["name"]
-        remedy = f"Delete {files.short(settings.records_manifest_path)} and run {NOTEBOOK} again."
         if not path.is_file():
-            raise StepError(f"{files.short(path)} is missing. {remedy}")
+            raise StepError(f"{files.short(path)} is missing. {REMEDY}")
         if files.file_digest(path) != entry["digest"]:
-            raise StepError(f"{files.short(path)} is damaged: it had {entry['count']:,} records when written. {remedy}")
+            raise StepError(f"{files.short(path)} is damaged: it had {entry['count']:,} records when written. {REMEDY}")
     return [settings.records_folder / entry["name"] for entry in entries], sum(entry["count"] for entry in entries)

@@ -17,6 +17,8 @@ MANY = 1_000  # with so many texts, each split surely has some
 
 def split_of(text: str) -> str:
     """The split that `text` belongs to, for ever: 80 % train, 10 % validation, 10 % test."""
+    if not isinstance(text, str):
+        raise SettingsError(f"A text must be a string, such as '5020'; {text!r} is a {type(text).__name__}.")
     return {0: "test", 1: "validation"}.get(derive_seed(text) % 10, "train")
 
 

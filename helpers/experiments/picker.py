@@ -10,7 +10,7 @@ from PIL import ImageGrab
 
 from helpers import files, plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
-from helpers.errors import ImageError
+from helpers.errors import ImageError, TutorialError
 from helpers.experiments.grid import as_png
 from helpers.experiments.knobs import GONE
 from helpers.files.labels import pictures_in, rows_in
@@ -139,5 +139,5 @@ class Labeller(widgets.VBox):
                     files.write_rows(self.path, [{**row, "guess": row.get("guess", "")} for row in rows.values()])
                     self.rows = rows
                 self._show(self.at + 1)
-            except OSError as reason:
-                self.said.value = f"<b>Not kept.</b> {html.escape(f'{files.short(self.path)}: {reason.strerror}')}"
+            except (OSError, TutorialError) as reason:
+                self.said.value = f"<b>Not kept.</b> {html.escape(str(reason))}"

@@ -1,16 +1,18 @@
 """A network that starts from another experiment's weights."""
 
+import re
 from itertools import zip_longest
 from pathlib import Path
 
 from helpers.errors import StepError
 from helpers.files.results import RESULTS
-from helpers.network.saved import check_network, load_network
+from helpers.network.fitness import check_network
+from helpers.network.saved import load_network, load_trained
 from helpers.quiet_tensorflow import keras
 from helpers.settings import Settings, open_experiment
 
 
-def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Model:
+def start_from(model: keras.Model, settings: Settings, source: str | Path) -> keras.Model:
     """The untrained `model` with the weights of another experiment's network; compile it afterwards.
 
     `source` is a trained experiment beside this one, by its name, or the path of its model.keras; `default` and
@@ -18,15 +20,16 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     length or size of picture, the convolutions are taken over, and the dense layers that do not fit begin anew, which
     is told. A StepError refuses a network that has other layers.
     """
-    path, shipped = Path(source), RESULTS / f"{source}.keras"
+    path, shipped, found = Path(source), RESULTS / f"{source}.keras", None
     if path.suffix != ".keras":
         own = settings.folder.parent / source / "model.keras"
         if shipped.is_file() and not own.is_file():
             path = shipped
             print(f"It begins with the network '{source}' that comes along.")
         else:
-            path = open_experiment(source, settings.profile, data_dir=settings.data_dir).model_path
-    other, given, _ = load_network(path)
+            found = open_experiment(source, settings.profile, data_dir=settings.data_dir)
+            path = found.model_path
+    other, given, _ = load_trained(found) if found else load_network(path)
     check_network(model, wanted := settings.style)
     asked = [(each.classes, each.positions, f"{each.image_width}x{each.height}") for each in (given, wanted)]
     told = zip(("its classes", "its positions", "its pictures [pixels]"), *asked, strict=True)
@@ -45,5 +48,6 @@ def start_from(model: keras.Model, settings: Settings, source: str) -> keras.Mod
     if anew:
         names = ", ".join(layer.name for layer in anew)
         print(f"The network of '{source}' differs ({differ[0]}), so these layers begin anew: {names}.")
-    model.name = f"{model.name}_from_{path.parent.name if path != shipped else source}"
+    begun = path.parent.name if path != shipped else str(source)
+    model.name = f"{model.name}_from_{re.sub('[^A-Za-z0-9_.-]', '-', begun)}"  # as TensorFlow takes it
     return model

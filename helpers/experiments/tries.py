@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from helpers import files, scores
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.cores import bar_of, on_all_cores
 from helpers.data.generate import draw_greys
 from helpers.data.images import Rendering, renderings
 from helpers.data.records import PREPARED, untuned
@@ -21,6 +20,7 @@ from helpers.data.texts import check_texts
 from helpers.errors import StepError
 from helpers.experiments import fitting_networks
 from helpers.experiments.scoreboard import Try, keep_try, list_tries
+from helpers.files.cores import bar_of, on_all_cores
 from helpers.network.alexnet import build_alexnet
 from helpers.network.saved import load_network
 from helpers.network.views import careful_logits

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from helpers import files
-from helpers.data.cores import on_all_cores
 from helpers.data.generate import draw_greys, generate
 from helpers.data.images import renderings
 from helpers.data.records import write_records
-from helpers.errors import StyleError
+from helpers.errors import StepError, StyleError
+from helpers.experiments import score_of
 from helpers.experiments.distortion import ROBUST, Distortion, beside
 from helpers.experiments.start import start_from as started
+from helpers.files.cores import on_all_cores
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import keras
 from helpers.settings import CaptchaStyle, load_settings, open_experiment
@@ -52,10 +52,14 @@ def run_experiment(
     model = started(model, settings, start_from) if start_from else model
     settings = place_of(model, settings)
     training = train(compile_model(model, settings), settings, augment=augment)
-    if not (settings.metrics_path.is_file() and settings.model_path.is_file() and is_saved(model, settings)):
+    try:
+        scored = is_saved(model, settings) and score_of(settings)
+    except StepError:
+        scored = None
+    if not scored:
         save_model(model, settings, calibrate(model, settings, augment if robust else unchanged))
         score_test(model, settings, training)
-    return files.read_json(settings.metrics_path, made_by="notebook 04_train_alexnet")
+    return score_of(settings)
 
 
 def beside_drawn(style: CaptchaStyle) -> Augment:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+plt.rcParams["text.parse_math"] = False  # a text with $ is drawn as it is
 # Okabe and Ito 2008: told apart with every common kind of colour blindness.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 PALETTE = (BLUE, VERMILION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", GREY)

@@ -11,7 +11,8 @@ from helpers.captchas.pictures import ImageLike, fit_to_style
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import ImageError, StepError
 from helpers.network.calibration import UNCALIBRATED, Calibration, tempered
-from helpers.network.saved import check_network, load_network
+from helpers.network.fitness import check_network
+from helpers.network.saved import load_network, load_trained
 from helpers.network.views import SURE, seen_from_views
 from helpers.quiet_tensorflow import keras
 from helpers.reading.engines import Engines
@@ -58,7 +59,7 @@ class Reader:
             named = ", ".join(f'network="{name}"' if name else "its own, without network=" for name in names)
             missing = f'network "{network}"' if network else "network of its own"
             raise StepError(f"'{experiment_or_path}' has no trained {missing}. There are: {named}.")
-        return cls(*load_network(settings.model_path))
+        return cls(*load_trained(settings))
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
         """Read one picture or many, each a path, a PIL image or a uint8 array of any size.

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError
 
+MOST = 10**8 - 1  # images, epochs and so on
 FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format")
 """What notebook 2 fixes beside the style: with it, experiment.json says which images there are."""
 
@@ -41,6 +43,7 @@ class Settings:
     own_fonts = _inside("fonts", "The style's fonts that are files of one's own.")
     images_folder = _inside("images", "One folder of image files for each split.")
     manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
+    list_path = _inside("images.sha256", "The digest of each image, a line for each as it is drawn.")
     records_folder = _inside("records", "The TFRecord shards.")
     records_manifest_path = _inside("records/manifest.json", "Counts and digests of the shards, written last.")
     model_path = _inside("model.keras", "The trained network.", "network_folder")
@@ -58,8 +61,8 @@ class Settings:
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
         for name in ("train_count", "validation_count", "test_count", "epochs", "passes", "batch_size", "seed"):
             value, least = getattr(self, name), int(name != "seed")
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingsError(f"{name}: {value!r} must be a whole number of at least {least}.")
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+                raise SettingsError(f"{name}: {value!r} must be a whole number from {least} to {MOST:,}.")
         if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < 1:
             raise SettingsError(f"learning_rate: {self.learning_rate!r} must lie between 0 and 1.")
         if not isinstance(self.style, CaptchaStyle):
@@ -97,10 +100,8 @@ class Settings:
 
     def differences(self, other: Self) -> list[str]:
         """Which of the things in experiment.json differ, as sentences."""
-        mine, theirs = self.describe(), other.describe()
-        fixed = [f"{name}: {mine[name]}, not {theirs[name]}" for name in FIXED if mine[name] != theirs[name]]
         adopted = ["it was adopted, not drawn"] * (self.adopted and not other.adopted)
-        return adopted + self.style.differences(other.style) + fixed
+        return adopted + files.differences({"style": {}, **self.describe(), "adopted": None}, other.describe())
 
 
 def check_experiment_name(name: str, of: str = "experiment") -> str:

@@ -12,6 +12,7 @@ from helpers.errors import SettingsError, StepError, StyleError
 from helpers.settings.fields import FIXED, Settings
 
 NOTEBOOK = "notebook 02_generate_captchas"
+MADE_BY = f"{NOTEBOOK} (or adopt_folder, for pictures of your own)"
 STEPS = 600  # of training that a few adopted pictures get, at least
 PROFILES: dict[str, dict[str, int]] = {
     "full": {"train_count": 85_000, "validation_count": 5_000, "test_count": 10_000, "epochs": 3, "batch_size": 64},
@@ -53,18 +54,25 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
         run = f"{f' {hint} Otherwise run' if hint else ' Run'} {NOTEBOOK} with EXPERIMENT = {experiment!r}."
         raise StepError(f"There is no experiment '{experiment}' yet.{run}")
     style, fixed_values = read_style(path, settings.own_fonts, FIXED)
-    settings = dataclasses.replace(settings, style=style, **fixed_values)
+    try:
+        settings = dataclasses.replace(settings, style=style, **fixed_values)
+    except SettingsError as reason:
+        raise _broken(path, reason) from None
     return settings.with_steps(STEPS) if settings.adopted and "passes" not in changes else settings
 
 
 def read_style(path: Path, own_fonts: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:
     """The style in a JSON file of ours, whose `own_fonts` lie in that folder; `more` of its entries, and "adopted"."""
-    stored = files.read_json(path, made_by=NOTEBOOK)
+    stored = files.read_json(path, made_by=MADE_BY)
     try:
         style = CaptchaStyle.from_dict(stored["style"], check_fonts=False, own_fonts=own_fonts)
         return style, {"adopted": stored.get("adopted", False), **{name: stored[name] for name in more}}
-    except (KeyError, TypeError, StyleError) as reason:
-        raise StepError(f"{files.short(path)} is broken ({reason}). Delete it and run {NOTEBOOK} again.") from None
+    except (KeyError, TypeError, AttributeError, StyleError) as reason:
+        raise _broken(path, reason) from None
+
+
+def _broken(path: Path, reason: Exception) -> StepError:
+    return StepError(f"{files.short(path)} is broken ({reason}). Delete that file and run {MADE_BY} again.")
 
 
 def person_sits() -> bool:

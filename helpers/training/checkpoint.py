@@ -1,14 +1,13 @@
 """A checkpoint after each epoch: weights, optimizer and history on disk, so that a stop loses little.
 
-The last one stays. The fingerprint of its recipe tells whether the same network was trained before. No
+The last two stay. The fingerprint of their recipe tells whether the same network was trained before. No
 training writes over a tested network of other layers: `place_of` finds another folder.
 """
 
 import dataclasses
 import datetime
-import json
+import os
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from typing import Any
 from helpers import files
 from helpers.data.images import image_manifest
 from helpers.errors import StepError
-from helpers.files.fingerprints import operations, unnamed
-from helpers.network.saved import check_network, layers_told
+from helpers.files.fingerprints import operations
+from helpers.network.fitness import check_network, layers_digest, layers_told
+from helpers.network.saved import NOTEBOOK, made_from
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 from helpers.training.live import LivePlot
 
-FORMAT = 3  # of state.json; earlier ones told recipes apart in other ways
+FORMAT = 4  # of a training run; earlier ones mixed the captchas of later epochs in another way
 LEARNING = ("epochs", "passes", "batch_size", "learning_rate", "seed")
-NOT_LAYERS = ("build_config", "compile_config", "shared_object_id")  # what Keras' settings hold beside them
 
 
 def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloat16: bool | None = None) -> str:
@@ -39,6 +38,7 @@ def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloa
     tf.random.set_seed(settings.seed)  # or random operations bear another seed each time
     step = tf.function(lambda images, labels: model.train_step(augment(images, labels)))
     recipe = {
+        "format": FORMAT,
         "images": image_manifest(settings)["images_digest"],
         "step": operations(step.get_concrete_function(images, labels).graph.as_graph_def()),
         "layers": layers_told(model),  # how their weights begin
@@ -82,19 +82,8 @@ def _other_layers(model: keras.Model, settings: Settings) -> bool:
     """
     if not (settings.network or "").startswith("changed-") and not settings.metrics_path.is_file():
         return False
-    try:
-        with zipfile.ZipFile(settings.model_path) as archive:
-            saved = _layers(archive.read("config.json"))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):  # there is nothing left to protect
-        return False
-    tested = settings.metrics_path.is_file() and files.read_json(settings.metrics_path, made_by="notebook 04")
-    count = model.count_params()  # a class of one's own may change its layers, and not its settings
-    return (saved, (tested or {}).get("parameters", count)) != (_layers(model.to_json()), count)
-
-
-def _layers(told: str | bytes) -> Any:
-    """The layers that Keras tells as JSON, without the names that it counts."""
-    return unnamed(json.loads(told, object_hook=lambda part: {n: part[n] for n in part if n not in NOT_LAYERS}))
+    layers = made_from(settings.model_path).get("layers")
+    return layers not in (None, layers_digest(model))
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -103,43 +92,48 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder: Path, fingerprint: str, live: LivePlot) -> None:
         super().__init__()
         self.folder, self.fingerprint, self.live = folder, fingerprint, live
+        self.mark = fingerprint[:12]  # in the files' names, so that another recipe's stay whole
         self.rows: list[dict[str, float]] = []  # one for each finished epoch
         self.date = ""  # of the last one, as YYYY-MM-DD
 
     def restore(self, model: keras.Model) -> int:
-        """Load the checkpoint into `model` if it fits; the number of finished epochs."""
-        path = self.folder / "state.json"
-        if not path.exists():
-            return 0
-        state = files.read_json(path, made_by="notebook 04_train_alexnet")
-        if state.get("format") != FORMAT:
-            began = f"{files.short(self.folder)} holds a training run that another version of these notebooks began"
-            raise StepError(f"{began}. Delete that folder and run this cell again: it trains anew.")
-        if state["fingerprint"] != self.fingerprint:
-            return 0
-        model.optimizer.build(model.trainable_variables)
-        weights = self.folder / state["weights"]
-        try:
-            model.load_weights(weights)
-        except (OSError, ValueError, KeyError) as reason:
-            damaged = f"{files.short(weights)} cannot be read ({type(reason).__name__})"
-            raise StepError(f"{damaged}. Delete the folder checkpoint and run this cell again.") from None
-        self.rows, self.date = state["rows"], state["date"]
-        self.live.points[:] = state["points"]
-        return len(self.rows)
+        """Load the newest checkpoint of this recipe that is whole into `model`; the number of finished epochs.
+
+        One that cannot be trusted is set aside, which is told.
+        """
+        found = sorted(self.folder.glob(f"epoch-*-{self.mark}.json"), reverse=True)
+        for path in [*found, *self.folder.glob("state.json")]:  # so they were named before
+            weights = path.with_suffix(".weights.h5")
+            try:
+                state = files.read_sealed(path, NOTEBOOK, ("fingerprint", "weights", "date", "rows", "points"))
+                if (state["fingerprint"], state["weights"]) != (self.fingerprint, files.file_digest(weights)):
+                    raise StepError("Its weights are not those that were written.")
+                model.optimizer.build(model.trainable_variables)
+                model.load_weights(weights)
+            except (StepError, OSError, ValueError, KeyError) as reason:
+                for each in filter(Path.exists, (path, weights)):
+                    os.replace(each, each.with_name(f"damaged-{each.name}"))
+                name, why = files.short(path), type(reason).__name__ if isinstance(reason, KeyError) else reason
+                print(f"{name} is damaged or of an early version; it was set aside, what is before it counts. ({why})")
+                continue
+            self.rows, self.date = state["rows"], state["date"]
+            self.live.points[:] = state["points"]
+            return len(self.rows)
+        return 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
-        self.rows.append({"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **logs})
-        weights = f"epoch-{epoch + 1:03d}-{self.fingerprint[:12]}.weights.h5"  # another recipe's stay whole
-        with files.written_whole(self.folder / weights) as temporary:
+        rows = [*self.rows, {"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **logs}]
+        names = [f"epoch-{number:03d}-{self.mark}" for number in (epoch, epoch + 1)]
+        with files.written_whole(self.folder / f"{names[1]}.weights.h5") as temporary:
             self.model.save_weights(temporary)
-        made = {"format": FORMAT, "fingerprint": self.fingerprint, "date": datetime.date.today().isoformat()}
-        state = {**made, "weights": weights, "rows": self.rows, "points": self.live.points}
-        files.write_json(self.folder / "state.json", state)
-        for old in self.folder.glob("epoch-*.weights.h5"):
-            if old.name != weights:
+            made = {"fingerprint": self.fingerprint, "weights": files.file_digest(temporary)}
+        state = {**made, "date": datetime.date.today().isoformat(), "rows": rows, "points": self.live.points}
+        files.write_json(self.folder / f"{names[1]}.json", files.sealed(state))
+        self.rows = rows  # they are kept now
+        for old in self.folder.glob("epoch-*"):
+            if not old.name.startswith(tuple(names)):
                 old.unlink()

@@ -8,7 +8,8 @@ from helpers import files
 from helpers.data.records import load_batches
 from helpers.errors import StepError
 from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed, weights_digest
-from helpers.network.saved import check_network, load_network
+from helpers.network.fitness import check_network
+from helpers.network.saved import load_network
 from helpers.network.views import careful_logits
 from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import Proportion, captcha_accuracy, digit_accuracy
@@ -69,15 +70,18 @@ def score_test(model: keras.Model, settings: Settings, training: Training) -> Pr
     settings = place_of(model, settings)
     if not is_saved(model, settings):
         raise StepError(f"{files.short(settings.model_path)} holds another network than this. Run save_model first.")
-    labels, logarithms = read_split(model, settings, "test")
-    predicted = logarithms.argmax(axis=-1)
-    score = captcha_accuracy(labels, predicted)
-    metrics = {
-        "captcha_accuracy": score.value, "captcha_accuracy_low": score.low, "captcha_accuracy_high": score.high,
-        "captchas_right": score.right, "test_count": score.count, "digit_accuracy": digit_accuracy(labels, predicted),
-        "train_seconds": round(training.seconds, 1), "train_images": settings.train_count, "epochs": settings.epochs,
-        "parameters": model.count_params(), "model_digest": files.file_digest(settings.model_path),
-        "versions": files.package_versions("tensorflow", "keras", "captcha", "pillow"),
-    }  # fmt: skip
-    files.write_json(settings.metrics_path, metrics)
+    with files.only_writer(settings.network_folder):
+        labels, logarithms = read_split(model, settings, "test")
+        predicted = logarithms.argmax(axis=-1)
+        score = captcha_accuracy(labels, predicted)
+        metrics = {
+            "captcha_accuracy": score.value, "captcha_accuracy_low": score.low, "captcha_accuracy_high": score.high,
+            "captchas_right": score.right, "test_count": score.count, "train_images": settings.train_count,
+            "digit_accuracy": digit_accuracy(labels, predicted), "train_seconds": round(training.seconds, 1),
+            "epochs": settings.epochs, "parameters": model.count_params(),
+            "model_digest": files.file_digest(settings.model_path),
+            "curve_digest": files.file_digest(settings.progress_path) if settings.progress_path.is_file() else "",
+            "versions": files.package_versions("tensorflow", "keras", "captcha", "pillow"),
+        }  # fmt: skip
+        files.write_json(settings.metrics_path, files.sealed(metrics))
     return score

@@ -1,12 +1,16 @@
 """Fit the network with a live plot, stop and continue, and save it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from helpers import files
+from helpers.data.images import image_manifest
 from helpers.data.records import PREPARED, load_batches
-from helpers.errors import SettingsError, StepError, TutorialError
+from helpers.data.texts import derive_seed
+from helpers.errors import SettingsError, StepError, Stopped
 from helpers.network.calibration import UNCALIBRATED, Calibration
-from helpers.network.saved import check_kept, check_network, save_network
+from helpers.network.fitness import check_kept, check_network
+from helpers.network.saved import save_network
 from helpers.precision import quick_layers
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
@@ -16,7 +20,7 @@ from helpers.training.live import PROBE_SIZE, LivePlot, Probe
 from helpers.training.optimizer import check_loss, one_cycle_muon, smoothed_cross_entropy
 
 
-class TrainingStopped(TutorialError):
+class TrainingStopped(Stopped):
     """Training was interrupted; what was finished is on disk."""
 
 
@@ -92,21 +96,26 @@ def train(
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
     elif finished == 0 and until and settings.metrics_path.is_file():
         print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
-    keras.utils.set_random_seed(settings.seed + finished)
-    batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + finished).repeat(settings.passes)
-    batches, told = batches.map(augment).prefetch(PREPARED), {"verbose": 0, "callbacks": [live, checkpoint]}
-    told |= {"validation_data": load_batches(settings, "validation", batch_size=250)}
     try:
-        if finished < until:
-            with quick_layers(model, bfloat16):  # the pipeline shuffles, `fit` need not
-                model.fit(batches, epochs=until, initial_epoch=finished, shuffle=False, **told)
+        alone = files.only_writer(settings.network_folder) if finished < until else nullcontext()
+        with alone, quick_layers(model, bfloat16):
+            for epoch in range(finished, until):  # each begins as it would after a stop
+                keras.utils.set_random_seed(settings.seed + epoch)
+                for index, layer in enumerate(model._flatten_layers()):  # also what dropout draws
+                    for chance in layer._seed_generators:
+                        chance.state.assign([derive_seed(settings.seed, epoch, index) % 2**32, 0])
+                batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + epoch)
+                batches = batches.repeat(settings.passes).map(augment).prefetch(PREPARED)
+                told = {"validation_data": load_batches(settings, "validation", batch_size=250), "verbose": 0}
+                told |= {"callbacks": [live, checkpoint], "shuffle": False}  # the pipeline shuffles
+                model.fit(batches, epochs=epoch + 1, initial_epoch=epoch, **told)
     except KeyboardInterrupt:
         done = len(checkpoint.rows)
         stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Build and compile the network again, "
         stopped += "and call train without again=True: it goes on." if done else "then train it: it begins anew."
         raise TrainingStopped(stopped) from None
     for path, rows in ((settings.history_path, checkpoint.rows), (settings.progress_path, live.points)):
-        if len(checkpoint.rows) == settings.epochs and not (path.is_file() and files.read_rows(path) == rows):
+        if len(checkpoint.rows) == settings.epochs:
             files.write_rows(path, rows)
     points = [point for point in live.points if point["images"] <= until * settings.epoch_images]
     if 0 < until <= finished:  # nothing was trained, and so nothing drawn
@@ -117,4 +126,6 @@ def train(
 def save_model(model: keras.Model, settings: Settings, calibration: Calibration = UNCALIBRATED) -> None:
     """Write model.keras: the network, the style that it reads, and what `calibrate` found."""
     settings = place_of(model, settings)
-    save_network(settings.model_path, model, settings.style, calibration)
+    with files.only_writer(settings.network_folder):
+        digest = image_manifest(settings)["images_digest"] if settings.manifest_path.is_file() else ""
+        save_network(settings.model_path, model, settings.style, calibration, digest)

@@ -28,11 +28,12 @@ class LivePlot(keras.callbacks.Callback):
         self.settings, self.probes, self.show = settings, probes, plots.live_display()
         batches = settings.epochs * math.ceil(settings.epoch_images / settings.batch_size)
         self.every = max(EARLY_EVERY, batches // POINTS)  # batches from one point to the next
+        self.read: Any = None  # images -> logarithms of probabilities, by the network in training
         self.points: list[dict[str, float]] = []
         self.images = 0  # trained on so far
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.read = tf.function(lambda images: tf.nn.log_softmax(self.model(images, training=False)))
+        self.read = self.read or tf.function(lambda images: tf.nn.log_softmax(self.model(images, training=False)))
         self.started = time.perf_counter() - (self.points[-1]["seconds"] if self.points else 0.0)
         if not self.points:
             self.measure()

@@ -17,12 +17,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from helpers.data.cores import bar_of
 from helpers.data.images import renderings
 from helpers.experiments import tries
 from helpers.experiments.scoreboard import to_row
 from helpers.experiments.whole import run_experiment
 from helpers.files import written_whole
+from helpers.files.cores import bar_of
 from helpers.files.results import RESULTS
 from helpers.network.alexnet import build_alexnet
 from helpers.network.saved import load_network
