@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_told(notebook, tmp_path):
 
 def test_a_full_disk_and_little_memory_are_told(notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(notebook.psutil, "virtual_memory", lambda: types.SimpleNamespace(total=2**30))
-    settings = load_settings("machine", data_dir=tmp_path, train_count=10**12)
+    settings = load_settings("machine", data_dir=tmp_path, train_count=99_999_999)
     assert any(line.startswith("❌ memory: 1 GiB. ") for line in notebook.check_machine())
     assert re.match(r"❌ disk: \d+ GiB free, [\d.]+ GiB needed. Free some", notebook.check_disk(settings)[-1])
 
