@@ -13,9 +13,11 @@ import signal
 import string
 import subprocess
 import sys
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ from helpers.data import generate as generating
 from helpers.data.generate import generate
 from helpers.data.images import check_images, image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
-from helpers.errors import SettingsError, StepError, StyleError
+from helpers.errors import SettingsError, StepError, Stopped, StyleError
 from helpers.files import cores
 from helpers.files.disk import TEMPORARY
 from helpers.settings import Settings, load_settings, open_experiment
@@ -503,3 +505,55 @@ def test_the_note_in_a_picture_does_not_depend_on_where_the_font_lies(own_font, 
     elsewhere = shutil.copyfile(own_font, tmp_path / kept_name(str(own_font)))
     notes = [draw_captcha("5020", CaptchaStyle(fonts=str(path)), 1).info["drawn"] for path in (own_font, elsewhere)]
     assert notes[0] == notes[1]
+
+
+def test_a_stop_by_hand_says_what_is_kept_and_is_carried_on(tmp_path, reference, monkeypatch):
+    settings, drawn = small(tmp_path, train_count=160), itertools.count(1)
+
+    def interrupted(*arguments):
+        if next(drawn) == 100:
+            raise KeyboardInterrupt
+        return draw_captcha(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generating, "draw_captcha", interrupted)
+        with pytest.raises(Stopped, match=r"^Stopped\. 64 of 170 images are kept\. Run this again: it goes on\.$"):
+            generate(settings, processes=1)
+    assert len(settings.list_path.read_text().splitlines()) == 64
+    assert generate(settings, processes=1)["images_digest"] == reference[0]
+    assert snapshot(settings.folder) == reference[1]
+
+
+WITH_WORKERS = """
+import sys
+import time
+from helpers.data.generate import generate
+from helpers.settings import load_settings
+
+if __name__ == "__main__":
+    generate(load_settings("tiny", data_dir=sys.argv[1], train_count=50_000), processes=2)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent(tmp_path, how):
+    script = tmp_path / "script.py"
+    script.write_text(WITH_WORKERS)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as parent:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("0*.png")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = psutil.Process(parent.pid).children(recursive=True)
+        parent.send_signal(how)
+        parent.wait()
+    assert len(workers) >= 2
+    assert not psutil.wait_procs(workers, timeout=2)[1]
+
+
+@pytest.mark.parametrize("text", [2004, None, b"2004"])
+def test_a_text_of_another_type_is_told(text):
+    with pytest.raises(SettingsError, match=f"A text must be a string.*is a {type(text).__name__}"):
+        split_of(text)

@@ -176,3 +176,37 @@ def test_a_disk_without_locks_is_not_taken_for_another_process(tmp_path, monkeyp
     ):
         raise AssertionError("written without a lock")
     assert "Another process" not in str(told.value)
+
+
+class TensorFlowError(Exception):
+    """What TensorFlow and h5py raise has no errno."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "full"), OSError(122, "quota"), TensorFlowError("x; No space left on device")],
+)
+def test_a_full_disk_is_told_in_a_sentence_and_the_old_file_stays(tmp_path, error):
+    path = tmp_path / "model.keras"
+    path.write_text("old")
+    with (
+        pytest.raises(StepError, match=r"^The disk of .* is full: model.keras needs more than the [\d.,]+ MB that are"),
+        written_whole(path) as temporary,
+    ):
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["model.keras"]
+
+
+@pytest.mark.parametrize("error", [OSError(30, "Read-only"), PermissionError(13, "denied")])
+def test_a_closed_disk_is_told_in_a_sentence(tmp_path, error):
+    closed = r"state\.json cannot be written \(.*\)\. Change the folder's permissions"
+    with pytest.raises(StepError, match=closed), written_whole(tmp_path / "state.json"):
+        raise error
+
+
+def test_too_little_room_is_told_before_the_work(tmp_path):
+    files.check_room(tmp_path, 1, "The images")
+    with pytest.raises(StepError, match=r"The images take at least 1,000,000,000,000.0 MB, and the disk of .* has"):
+        files.check_room(tmp_path / "not there yet", 1e18, "The images")

@@ -294,3 +294,9 @@ def test_a_text_that_can_be_drawn_is_handed_back():
 )
 def test_the_line_of_python_makes_the_style(style):
     assert eval(style.to_python(), {"CaptchaStyle": CaptchaStyle}) == style
+
+
+@pytest.mark.parametrize(("name", "hint"), [("noise_dot", "Did you mean noise_dots"), ("zzz", "There are: alphabet,")])
+def test_a_field_that_does_not_exist_is_told_with_the_nearest_that_does(name, hint):
+    with pytest.raises(StyleError, match=f"A captcha style has no field {name}. {hint}"):
+        CaptchaStyle(**{name: 200})
