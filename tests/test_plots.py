@@ -519,3 +519,9 @@ def test_a_chart_has_its_title_and_the_units_of_its_axes():
     for name, title, xlabel in (("shares", "By length", "read whole [%]"), ("horizontal_bars", "Size", "kB")):
         ax = CASES[name]()
         assert (ax.get_title(), ax.get_xlabel()) == (title, xlabel)
+
+
+def test_text_is_drawn_and_never_parsed():
+    name = r"$\nothing{ of mathematics$"
+    for titles, heading in (([name], ""), ([name, name], name)):
+        plots.as_png(plots.gallery([np.zeros((6, 16))] * len(titles), titles, heading=heading))

@@ -9,7 +9,6 @@ from helpers.errors import StepError
 from helpers.experiments import whole
 from helpers.experiments.distortion import ROBUST, Distortion
 from helpers.experiments.whole import run_experiment
-from helpers.files import read_rows
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import tf
 from helpers.reading import Reader
@@ -38,9 +37,7 @@ def test_it_draws_packs_trains_and_tests(folder):
 
 
 def content(folder):
-    """All files; of a CSV file its rows, whose columns may stand in another order."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path: read_rows(path) if path.suffix == ".csv" else path.read_bytes() for path in files}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_tested_network_comes_back_as_it_is(monkeypatch):

@@ -85,8 +85,9 @@ def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
     """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
     expected = image_manifest(settings)["images_digest"]
     images = [image for split in SPLITS for image in list_images(settings, split)]
-    found, listed = {name_in_list(image.path): files.file_digest(image.path) for image in images}, read_list(settings)
+    found = {name_in_list(image.path): files.file_digest(image.path) for image in images}
     if files.joint_digest(found) != expected:
+        listed = read_list(settings)
         changed = [name for name, digest in found.items() if digest != listed.get(name)] if listed else []
         which = f"images/{changed[0]} was" if changed else "The images were"
         many = f" ({len(changed)} of {len(images)} were)" * (len(changed) > 1)

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import json
 import math
 import platform
@@ -52,15 +51,11 @@ def read_json(path: Path, made_by: str) -> dict[str, Any]:
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write `rows` as CSV with a heading, whole or not at all, unless they are there already."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    content = file.getvalue().encode()
-    if not (path.is_file() and path.read_bytes() == content):
-        with written_whole(path) as temporary:
-            temporary.write_bytes(content)
+    """Write `rows` as CSV with a heading, whole or not at all."""
+    with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_rows(path: Path, made_by: str = "notebook 04_train_alexnet") -> list[dict[str, float]]:
@@ -73,6 +68,14 @@ def read_rows(path: Path, made_by: str = "notebook 04_train_alexnet") -> list[di
     if not rows or not all(map(math.isfinite, (value for row in rows for value in row.values()))):
         raise StepError(f"{short(path)} has no rows of numbers. Delete it and run {made_by} again.")
     return rows
+
+
+def holds_rows(path: Path, rows: list[dict[str, float]]) -> bool:
+    """Whether a CSV file holds just these rows, in whatever order of its columns; a damaged one does not."""
+    try:
+        return path.is_file() and read_rows(path) == rows
+    except StepError:
+        return False
 
 
 def text_digest(text: str) -> str:

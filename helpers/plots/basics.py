@@ -54,7 +54,7 @@ def panels(
     if not count:
         say_none(axes[0])
     if heading:
-        fig.suptitle(heading, fontsize=11, wrap=True)
+        fig.suptitle(heading, fontsize=11, wrap="$" not in heading)  # matplotlib parses what it wraps
     return fig, axes[:count]
 
 
@@ -64,7 +64,7 @@ def open_axes(
     """`ax`, or new axes of `width` x `height` inches, with a title that is smaller beside other charts."""
     ax = panels(1, 1, width=width, height=height)[1][0] if ax is None else ax
     alone = len(ax.figure.axes) == 1
-    ax.set_title(title, fontsize=11 if alone else 9.5, wrap=alone)
+    ax.set_title(title, fontsize=11 if alone else 9.5, wrap=alone and "$" not in title)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
 

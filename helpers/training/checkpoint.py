@@ -82,8 +82,12 @@ def _other_layers(model: keras.Model, settings: Settings) -> bool:
     """
     if not (settings.network or "").startswith("changed-") and not settings.metrics_path.is_file():
         return False
-    layers = made_from(settings.model_path).get("layers")
-    return layers not in (None, layers_digest(model))
+    if layers := made_from(settings.model_path).get("layers"):
+        return layers != layers_digest(model)
+    if not settings.model_path.is_file() or not settings.metrics_path.is_file():
+        return False
+    tested = files.read_json(settings.metrics_path, NOTEBOOK)  # of an early version, which tells no layers
+    return tested.get("parameters") != model.count_params()
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -98,6 +98,7 @@ def train(
         print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
     try:
         alone = files.only_writer(settings.network_folder) if finished < until else nullcontext()
+        held_out = load_batches(settings, "validation", batch_size=250) if finished < until else None
         with alone, quick_layers(model, bfloat16):
             for epoch in range(finished, until):  # each begins as it would after a stop
                 keras.utils.set_random_seed(settings.seed + epoch)
@@ -106,8 +107,8 @@ def train(
                         chance.state.assign([derive_seed(settings.seed, epoch, index) % 2**32, 0])
                 batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + epoch)
                 batches = batches.repeat(settings.passes).map(augment).prefetch(PREPARED)
-                told = {"validation_data": load_batches(settings, "validation", batch_size=250), "verbose": 0}
-                told |= {"callbacks": [live, checkpoint], "shuffle": False}  # the pipeline shuffles
+                told = {"validation_data": held_out, "verbose": 0, "callbacks": [live, checkpoint]}
+                told |= {"shuffle": False}  # the pipeline shuffles
                 model.fit(batches, epochs=epoch + 1, initial_epoch=epoch, **told)
     except KeyboardInterrupt:
         done = len(checkpoint.rows)
@@ -115,7 +116,7 @@ def train(
         stopped += "and call train without again=True: it goes on." if done else "then train it: it begins anew."
         raise TrainingStopped(stopped) from None
     for path, rows in ((settings.history_path, checkpoint.rows), (settings.progress_path, live.points)):
-        if len(checkpoint.rows) == settings.epochs:
+        if len(checkpoint.rows) == settings.epochs and not files.holds_rows(path, rows):
             files.write_rows(path, rows)
     points = [point for point in live.points if point["images"] <= until * settings.epoch_images]
     if 0 < until <= finished:  # nothing was trained, and so nothing drawn
