@@ -241,11 +241,11 @@ def test_a_changed_network_runs_on_to_the_end_beside_the_first(walked, tmp_path,
     shutil.copytree(walked.data_dir, tmp_path / "data")
     monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
     settings, mine = load_settings(), load_settings(network=network)
-    before, first = digests(settings.folder), files.read_json(settings.metrics_path, made_by="")
+    before, first = digests(settings.folder), files.read_sealed(settings.metrics_path, made_by="")
     *_, (_, names) = execute("04_train_alexnet", edits)
     assert "differs from build_alexnet, first in " in capsys.readouterr().out
     assert digests(settings.folder) == before  # the first network, its figures and its training are as they were
-    metrics = files.read_json(mine.metrics_path, made_by="")
+    metrics = files.read_sealed(mine.metrics_path, made_by="")
     assert metrics["captcha_accuracy"] == names["score"].value
     assert metrics["parameters"] == names["model"].count_params() != first["parameters"]
     found = {(each.name, each.network): each.metrics for each in list_experiments(settings)}

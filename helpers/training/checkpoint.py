@@ -117,7 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
             except (StepError, OSError, ValueError, KeyError) as reason:
                 for each in filter(Path.exists, (path, weights)):
                     os.replace(each, each.with_name(f"damaged-{each.name}"))
-                name, why = files.short(path), type(reason).__name__ if isinstance(reason, KeyError) else reason
+                name, why = files.short(path), str(reason).partition(". ")[0]
                 print(f"{name} is damaged or of an early version; it was set aside, what is before it counts. ({why})")
                 continue
             self.rows, self.date = state["rows"], state["date"]
