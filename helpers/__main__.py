@@ -5,6 +5,7 @@ python -m helpers clean  deletes the experiments in the data folder, after showi
 """
 
 import argparse
+import codecs
 import os
 import re
 import sys
@@ -92,8 +93,17 @@ def main(arguments: list[str] | None = None) -> int:
     return carried_out(task)
 
 
+def in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """What a console shows instead of letters that it lacks: a hyphen for a dash, else a question mark."""
+    lacking = error.object[error.start : error.end]
+    return "".join("-" if letter == "–" else "?" for letter in lacking), error.end
+
+
 def carried_out(task: Callable[[Settings], None]) -> int:
     """Run a task with the settings from the environment: its exit status, 1 after an error, which is printed."""
+    codecs.register_error("plain", in_plain_letters)  # some consoles have no dash and no tick
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="plain")
     os.environ["CAPTCHA_UNATTENDED"] = "1"  # no person sits at the kernels that are started here
     os.environ.pop("JPY_SESSION_NAME", None)
     try:

@@ -1,5 +1,8 @@
 """The one family of errors. A message says what is wrong, where, and what to do next."""
 
+import operator
+from typing import Any
+
 
 class TutorialError(Exception):
     """Something that a learner can put right. In a notebook only the message is shown."""
@@ -27,3 +30,13 @@ class Stopped(TutorialError):
 
 class ImageError(TutorialError):
     """An image file that cannot be read."""
+
+
+def whole_number(name: str, value: Any, least: int, most: int = 10**8 - 1) -> int:
+    """`value` as an int, which may be a whole number of numpy's; SettingsError if it is none, or out of bounds."""
+    try:
+        if not isinstance(value, bool) and least <= operator.index(value) <= most:
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise SettingsError(f"{name}: {value!r} must be a whole number from {least} to {most:,}.")

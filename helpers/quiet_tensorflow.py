@@ -1,16 +1,18 @@
 """TensorFlow and Keras without their start-up log lines, and with the fast kernels of oneDNN.
 
-TensorFlow writes to the process's error stream before any setting of its own can stop it, so that stream leads nowhere
-during the import. Set TF_CPP_MIN_LOG_LEVEL=0 to see every line. By itself TensorFlow uses oneDNN only on processors
+TensorFlow writes to the process's error stream before any setting of its own can stop it, so during the import that
+stream leads to a small process, which passes the words on only if this one ends meanwhile: they then tell why. Set
+TF_CPP_MIN_LOG_LEVEL=0 to see every line. By itself TensorFlow uses oneDNN only on processors
 with AVX-512 VNNI or newer, but those with AVX2 alone also train clearly faster with it. So it is switched on here,
 unless TF_ENABLE_ONEDNN_OPTS says 0. Both work only before it is imported: take `keras` and `tf` from here only.
 """
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from helpers.errors import TutorialError
 
@@ -18,16 +20,33 @@ OLDEST_KERAS = (3, 15)
 PUT_RIGHT = "Run `pip install -r requirements.txt`, then restart the kernel."
 
 
+WELL = "ended well\n"
+PASS_ON = "import sys; said = sys.stdin.read(); said.endswith(sys.argv[1]) or sys.stdout.write(said)"
+
+
 @contextmanager
-def quiet_start() -> Iterator[None]:
-    """While the block runs, lead the process's error stream (file descriptor 2) nowhere."""
-    kept = os.dup(2)
+def quiet_start(heard: bool = False) -> Iterator[None]:
+    """While the block runs, lead the process's error stream (file descriptor 2) nowhere.
+
+    With `heard`, what is said there is passed on after all, if the process comes to its end in the block.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed: nothing can be said anyway
+        yield
+        return
+    command, listener = [sys.executable, "-ISc", PASS_ON, WELL], None
+    if heard:
+        with suppress(OSError):
+            listener = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=kept, text=True, errors="replace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(listener.stdin.fileno() if listener else nowhere, 2)
         yield
     finally:
         os.dup2(kept, 2)
+        if listener:
+            listener.communicate(WELL)
         os.close(nowhere)
         os.close(kept)
 
@@ -59,7 +78,7 @@ HALF = "helpers.quiet_tensorflow, half imported"  # kept among the modules, sinc
 if HALF in sys.modules:
     raise TutorialError("An earlier import of TensorFlow was interrupted or failed. Restart the kernel, begin anew.")
 try:
-    with quiet_start() if quiet else nullcontext():
+    with quiet_start(heard=True) if quiet else nullcontext():
         import keras
         import tensorflow as tf
 
@@ -71,3 +90,5 @@ except BaseException:  # also an interruption by hand
     sys.modules[HALF] = os
     raise
 check_keras(keras.__version__, keras.backend.backend())
+if quiet:  # such as the warning that a function is traced again, for another network
+    tf.get_logger().setLevel("ERROR")

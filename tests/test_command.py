@@ -1,17 +1,27 @@
 """The commands behind make: what is executed and why, what is stamped, and what is deleted."""
 
+import dataclasses
 import io
 import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import copy_experiment
 from nbclient import NotebookClient
 
 from helpers import __main__ as command
+from helpers import files
+from helpers.data.generate import generate
+from helpers.errors import SettingsError, StepError
+from helpers.experiments import list_experiments
+from helpers.experiments.cleaning import remove_experiment
+from helpers.reading import Reader
 from helpers.settings import Settings, load_settings
 from tests import renew
 
@@ -394,3 +404,83 @@ def test_clean_tells_what_it_cannot_read_or_delete(settings, monkeypatch, capsys
     assert "data/quick stays: it cannot be read (Permission denied)" in said
     assert "data/held stays: it cannot be deleted (Permission denied)" in said
     assert not (data / "default").exists() and (data / "held").exists() and (data / "quick").exists()
+
+
+def test_an_interrupt_of_make_run_is_one_line(settings, environment, monkeypatch, capsys):
+    monkeypatch.setenv("CAPTCHA_PROFILE", "full")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "execute", interrupted)
+    assert command.main(["run"]) == 130
+    said = capsys.readouterr().err.strip()
+    assert said == "Stopped. Images, records and finished epochs are kept: the same command goes on."
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "cp1252", "ascii"])
+def test_a_console_that_lacks_letters_stops_nothing(encoding):
+    code = "import helpers.__main__ as command\ncommand.carried_out(lambda settings: print('96.5–98.4 ✓ \\u00e9'))\n"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, timeout=120)
+    shown = result.stdout.decode(encoding)
+    assert result.returncode == 0, result.stderr
+    assert shown.startswith(("96.5-98.4", "96.5–98.4"))
+
+
+def test_clean_deletes_an_experiment_as_the_notebooks_leave_it(finished, monkeypatch, capsys, tmp_path):
+    settings = copy_experiment(finished[0], tmp_path)
+    said = cleaned(dataclasses.replace(settings, profile="full"), monkeypatch, capsys)
+    assert "Deleted." in said and "stays:" not in said
+    assert not settings.folder.exists()
+
+
+def test_an_experiment_is_removed_by_name_after_its_size_is_told(finished, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    settings = copy_experiment(finished[0], tmp_path)
+    for profile in ("full", "quick"):
+        other = load_settings("other", profile)
+        other.folder.mkdir(parents=True)
+        files.write_json(other.folder / "experiment.json", other.describe())
+    before = sorted(settings.folder.rglob("*"))
+    remove_experiment("tiny")
+    said = capsys.readouterr().out
+    assert "quick/tiny: " in said and " MB" in said and "Nothing was deleted" in said
+    assert sorted(settings.folder.rglob("*")) == before
+    remove_experiment("tiny", only="images", sure=True)
+    assert "tiny/images: 320 files" in capsys.readouterr().out
+    assert not settings.images_folder.exists()
+    Reader.load(settings.model_path)
+    assert [each.name for each in list_experiments(settings)] == ["tiny"]
+    digest = generate(settings, processes=1)["images_digest"]  # they are drawn again
+    assert digest == finished_digest(finished)
+    (settings.folder / "mine.txt").write_text("mine")
+    with pytest.raises(StepError, match=r"it holds mine\.txt"):
+        remove_experiment("tiny", sure=True)
+    (settings.folder / "mine.txt").unlink()
+    remove_experiment("tiny", sure=True)
+    assert not settings.folder.exists()
+    assert load_settings("other", "quick").folder.exists() and load_settings("other", "full").folder.exists()
+
+
+def finished_digest(finished) -> str:
+    return files.read_json(finished[0].manifest_path, "")["images_digest"]
+
+
+def test_images_stay_while_they_are_not_packed(drawn, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    with pytest.raises(StepError, match=r"records .* missing or incomplete"):
+        remove_experiment("tiny", only="images", sure=True)
+    assert len(list(drawn.images_folder.rglob("*.png"))) == 320
+    with pytest.raises(SettingsError, match="only: 'records' must be"):
+        remove_experiment("tiny", only="records")
+    with pytest.raises(StepError, match="no experiment 'nothing'"):
+        remove_experiment("nothing", sure=True)
+
+
+def test_an_experiment_that_is_written_to_is_not_removed(recorded, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    (mine := recorded.folder / "networks" / "mine").mkdir(parents=True)
+    with files.only_writer(mine), pytest.raises(StepError, match="Another process is writing"):
+        remove_experiment("tiny", sure=True)
+    assert recorded.manifest_path.is_file() and recorded.records_manifest_path.is_file()

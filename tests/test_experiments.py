@@ -206,3 +206,28 @@ def test_a_name_is_looked_up_beside_the_experiment_itself(trained, tiny):
         start_from(tiny(trained.style), dataclasses.replace(other, profile="full"), "tiny")
     third = dataclasses.replace(other, network="mine")  # a further network starts from the other's own
     assert start_from(tiny(trained.style), third, "tiny").name == "alexnet_from_tiny"
+
+
+@pytest.mark.parametrize("name", ["a blank/mine.keras", "größe/mein netz.keras", "日本.keras"])
+def test_a_network_of_any_path_can_be_started_from(finished, recorded, tmp_path, tiny, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(finished[0].model_path, path)
+    for given in (path, str(path)):
+        started = start_from(tiny(recorded.style), recorded, given)
+        assert all(np.array_equal(*pair) for pair in zip(started.get_weights(),
+                   keras.models.load_model(path, compile=False).get_weights(), strict=True))  # fmt: skip
+    settings = dataclasses.replace(recorded, epochs=1)
+    assert train(compile_model(started, settings), settings).rows
+
+
+def test_both_calls_are_found_beside_the_list():
+    import helpers.experiments as experiments
+    from helpers.experiments import run_experiment, try_style
+
+    assert (try_style.__module__, run_experiment.__module__) == (
+        "helpers.experiments.tries",
+        "helpers.experiments.whole",
+    )
+    with pytest.raises(AttributeError, match="no attribute 'try_stile'"):
+        _ = experiments.try_stile

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,31 @@ def test_the_limit_of_onednn_is_read_from_the_environment(limits, found):
     none = dict.fromkeys(("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
     code = "from helpers.quiet_tensorflow import ISA_LIMIT; print(ISA_LIMIT)"
     assert in_a_new_process(code, **{**none, **limits}).stdout.strip() == found
+
+
+def fake_tensorflow(folder: Path, code: str) -> str:
+    """A folder with a TensorFlow of this code, as PYTHONPATH takes it."""
+    for name in ("tensorflow", "keras"):
+        (folder / f"{name}.py").write_text(code)
+    return os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
+
+
+def test_what_tensorflow_says_when_it_aborts_is_heard(tmp_path):
+    path = fake_tensorflow(tmp_path, "import os; os.write(2, b'F: this processor lacks AVX\\n'); os.abort()")
+    result = in_a_new_process("import helpers.quiet_tensorflow", PYTHONPATH=path)
+    assert result.returncode not in (0, 1)
+    assert "this processor lacks AVX" in result.stderr
+
+
+def test_what_it_says_otherwise_is_not_heard():
+    code = "import os, time; from helpers.quiet_tensorflow import quiet_start\n"
+    for heard in (False, True):
+        words = f"with quiet_start(heard={heard}): os.write(2, b'a log line\\n')\nos.write(2, b'after\\n')"
+        assert in_a_new_process(code + words).stderr == "after\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such numbers")
+def test_a_closed_error_stream_stops_nothing():
+    command = f"{sys.executable} -c 'from helpers.quiet_tensorflow import tf; print(int(tf.constant(7)))' 2>&-"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stdout) == (0, "7\n")

@@ -6,9 +6,11 @@ import json
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import copy_experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -76,7 +78,7 @@ def test_a_reading_is_the_most_probable_text_and_its_probability(reader):
 
 
 def test_many_at_once_as_a_list_a_generator_or_an_array(reader):
-    pictures = [captcha(seed) for seed in range(3)]
+    pictures = [captcha(seed) for seed in range(5)]
     greys = np.stack([to_grey(picture) for picture in pictures])
     texts = [reading.text for reading in reader.read(pictures)]
     assert len(set(texts)) > 1
@@ -399,3 +401,32 @@ def test_the_style_of_a_network_is_drawn_with_the_fonts_of_its_experiment(tmp_pa
         path = dataclasses.replace(settings, network=network).model_path
         save_network(path, tiny(CaptchaStyle()), kept)
         assert draw_captcha("5020", Reader.load(path).style, 1).tobytes() == expected
+
+
+def with_metadata(path: Path, target: Path, version: str, layers: str = "") -> Path:
+    """A copy of a network that names another version of Keras, and perhaps layers that this one does not know."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "metadata.json":
+                content = json.dumps({**json.loads(content), "keras_version": version}).encode()
+            if name == "config.json" and layers:
+                content = content.replace(b'"Conv2D"', layers.encode())
+            new.writestr(name, content)
+    return target
+
+
+def test_a_network_of_another_keras_is_read_or_told_as_one(finished, tmp_path):
+    path = finished[0].model_path
+    assert Reader.load(with_metadata(path, tmp_path / "same.keras", "4.1.0")).style == finished[0].style
+    other = with_metadata(path, tmp_path / "other.keras", "4.1.0", '"Conv2DOfTomorrow"')
+    with pytest.raises(StepError, match=r"other\.keras (was saved by Keras 4\.1\.0, and this Keras|needs Conv2DOf)"):
+        Reader.load(other)
+
+
+def test_a_network_of_the_other_profile_is_named(finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    copy_experiment(finished[0], tmp_path)
+    monkeypatch.setenv("CAPTCHA_PROFILE", "full")
+    with pytest.raises(StepError, match=r"tiny/model\.keras on the full profile; there is one on the quick profile"):
+        Reader.load("tiny")

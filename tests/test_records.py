@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 import re
+import shutil
 import struct
 from pathlib import Path
 
@@ -28,9 +29,9 @@ from helpers.data.records import (
     write_captchas,
     write_records,
 )
-from helpers.data.shards import check_shards
+from helpers.data.shards import check_shards, records_manifest
 from helpers.data.texts import SPLITS
-from helpers.errors import ImageError, StepError
+from helpers.errors import ImageError, StepError, Stopped
 from helpers.files import cores
 from helpers.files.disk import TEMPORARY
 from helpers.quiet_tensorflow import tf
@@ -420,3 +421,43 @@ def test_the_lesson_compares_its_own_lines_with_the_helpers_and_never_raises(sha
         value = shown_by(cell.replace(before, after) if before else cell, names)
         shown |= value if isinstance(value, dict) else {}
     assert [name for name in CHECKED if shown[name] is not True] == list(different)
+
+
+def test_a_stop_by_hand_while_packing_says_what_is_kept_and_is_carried_on(drawn, shared_recorded, monkeypatch):
+    numbers = itertools.count()
+
+    def interrupted(*arguments):
+        if next(numbers) == 120:
+            raise KeyboardInterrupt
+        return to_example(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "RECORDS_PER_SHARD", 50)
+        patch.setattr(records, "to_example", interrupted)
+        with pytest.raises(Stopped, match=r"^Stopped\. The images are kept; no record is\. Run this again"):
+            write_records(drawn)
+        patch.setattr(records, "to_example", to_example)
+        assert not drawn.records_manifest_path.exists()
+        assert write_records(drawn)["shards"] == records_manifest(shared_recorded)["shards"]
+
+
+def test_an_image_that_is_replaced_while_it_is_packed_is_noticed(drawn, monkeypatch):
+    image = list_images(drawn, "test")[0].path
+
+    def replaced(*arguments):
+        image.write_bytes(list_images(drawn, "test")[1].path.read_bytes())
+        return to_example(*arguments)
+
+    monkeypatch.setattr(records, "to_example", replaced)
+    with pytest.raises(StepError, match=rf"{image.name} was changed"):
+        write_records(drawn)
+    assert not drawn.records_manifest_path.exists()
+
+
+def test_once_they_are_packed_the_images_may_go(recorded, monkeypatch):
+    shutil.rmtree(recorded.images_folder)
+    assert write_records(recorded) == records_manifest(recorded)
+    assert len(list(load_batches(recorded, "test"))) == 2
+    sorted(recorded.records_folder.glob("test*"))[0].unlink()
+    with pytest.raises(StepError, match=r"is missing \(200 of 200 images are\).*notebook 02_generate_captchas again"):
+        write_records(recorded)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import files
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.generate import generate
 from helpers.errors import SettingsError, StepError, TutorialError
@@ -222,3 +223,27 @@ def test_an_experiment_whose_fonts_are_elsewhere_can_still_be_opened(drawn):
     opened = open_experiment("tiny", data_dir=drawn.data_dir)
     assert isinstance(opened, Settings)
     assert opened.style.fonts == ("/fonts/of/another/machine.ttf",)
+
+
+def test_a_relative_data_folder_is_the_same_one_wherever_a_notebook_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", "my data/é")
+    monkeypatch.chdir(tmp_path)
+    there = load_settings().data_dir
+    assert there == Path(__file__).resolve().parents[1] / "my data" / "é"
+    monkeypatch.chdir(Path(__file__).parents[1] / "notebooks")
+    assert load_settings().data_dir == there
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", "~/captchas")
+    assert load_settings().data_dir == Path.home() / "captchas"
+
+
+def test_an_experiment_of_the_other_profile_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    for profile, other in (("quick", "full"), ("full", "quick")):
+        settings = load_settings(f"of-{profile}", profile)
+        settings.folder.mkdir(parents=True)
+        files.write_json(settings.folder / "experiment.json", settings.describe())
+        wanted = rf"no experiment 'of-{profile}' yet on the {other} profile; there is one on the {profile} profile"
+        with pytest.raises(StepError, match=wanted):
+            open_experiment(f"of-{profile}", other)
+        with pytest.raises(StepError, match=r"no experiment 'nothing' yet\."):
+            open_experiment("nothing", profile)

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from helpers import files
 from helpers.errors import StepError
-from helpers.files import only_writer, read_json, read_sealed, sealed, short, write_json, written_whole
+from helpers.files import (
+    file_digest,
+    only_writer,
+    read_json,
+    read_rows,
+    read_sealed,
+    sealed,
+    short,
+    write_json,
+    written_whole,
+)
 from helpers.files.disk import TEMPORARY
 
 JSON_VALUES = st.recursive(
@@ -210,3 +220,58 @@ def test_too_little_room_is_told_before_the_work(tmp_path):
     files.check_room(tmp_path, 1, "The images")
     with pytest.raises(StepError, match=r"The images take at least 1,000,000,000,000.0 MB, and the disk of .* has"):
         files.check_room(tmp_path / "not there yet", 1e18, "The images")
+
+
+def test_what_a_live_writer_has_not_finished_is_left_alone(tmp_path):
+    """A folder inside with a lock of its own has a writer of its own."""
+    for place in (tmp_path, tmp_path / "images" / "test", tmp_path / "networks" / "mine", tmp_path / "other"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{TEMPORARY}1-a").write_text("half")
+    with only_writer(tmp_path / "networks" / "mine"):
+        live = tmp_path / "networks" / "mine" / f"{TEMPORARY}2-model.keras"
+        live.write_text("half")
+        with only_writer(tmp_path):
+            left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(f"{TEMPORARY}*"))
+    assert left == [f"networks/mine/{TEMPORARY}2-model.keras"]
+
+
+def test_a_folder_where_a_file_should_be_is_told_and_stays(tmp_path):
+    (place := tmp_path / "experiment.json").mkdir()
+    (place / "mine.txt").write_text("mine")
+    wanted = r"experiment\.json is a folder, where a file should be\. Move it elsewhere"
+    calls = (read_json, lambda path, _: write_json(path, {}), lambda path, _: file_digest(path), read_rows)
+    for call in calls:
+        with pytest.raises(StepError, match=wanted):
+            call(place, "notebook 2")
+    assert (place / "mine.txt").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_where_a_folder_should_be_is_told_and_stays(tmp_path):
+    (place := tmp_path / "data").write_text("mine")
+    for call in (lambda: write_json(place / "a" / "b.json", {}), lambda: only_writer(place / "a").__enter__()):
+        with pytest.raises(StepError, match=r"data is a file, where a folder should be\. Move it elsewhere"):
+            call()
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_not_to_be_deleted(tmp_path):
+    write_json(path := tmp_path / "a.json", {})
+    path.chmod(0)
+    with pytest.raises(StepError, match="Change its permissions"):
+        read_json(path, "notebook 2")
+
+
+def test_a_permission_is_told_as_one(tmp_path, monkeypatch):
+    write_json(path := tmp_path / "a.json", {})
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(
+        StepError, match=r"a\.json cannot be read \(Permission denied\)\. Change its permissions"
+    ) as told:
+        read_json(path, "notebook 2")
+    assert "elete" not in str(told.value) and str(tmp_path) not in str(told.value)

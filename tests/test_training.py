@@ -366,7 +366,7 @@ def test_nothing_is_trained_until_epoch_0_and_no_other_number_is_taken_for_all(r
     assert all(map(np.array_equal, model.get_weights(), before))
     assert not recorded.checkpoint_folder.exists()
     for until in (-1, 1.5, "1", True):
-        with pytest.raises(SettingsError, match=r"^until: .* must be an epoch from 0 to 2"):
+        with pytest.raises(SettingsError, match=r"^until: .* must be a whole number from 0 to"):
             train(model, recorded, until=until)
 
 

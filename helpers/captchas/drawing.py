@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from helpers.captchas.fonts import find_font
 from helpers.captchas.pictures import open_image
 from helpers.captchas.seeding import NotingCaptcha, seeded
-from helpers.captchas.styles import CaptchaStyle
+from helpers.captchas.styles import CaptchaStyle, check_style
 from helpers.errors import ImageError
 from helpers.files import short
 
@@ -40,7 +40,7 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
     What chance decided is noted in `image.info["drawn"]`, see `NotingCaptcha.note`. A text that the
     style cannot draw is refused with a StyleError.
     """
-    style.check_text(text)
+    check_style(style).check_text(text)
     drawer = drawer_of(style)
     drawer.plain = style.plain > 0 and random.Random(f"plain {seed}").random() < style.plain
     lowest, highest = style.text_opacity

@@ -1,5 +1,6 @@
 """Which fonts there are, and which characters they can draw."""
 
+import difflib
 import functools
 import shutil
 from collections.abc import Iterable
@@ -31,8 +32,18 @@ def find_font(name: str) -> Path:
     for file in (*there, Path(name).expanduser()):
         if file.is_file() and file.suffix.lower() in FONT_FILES:
             return file
-    known = ", ".join(known_fonts())
-    raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or one of: {known}")
+    if name.lower().endswith(FONT_FILES):
+        raise StyleError(f"fonts: there is no font '{name}', or no longer. Give the path where that file is now.")
+    examples = [next(font for font in known_fonts() if font.startswith(family)) for family in FAMILIES]
+    near = difflib.get_close_matches(name, known_fonts(), 3) or examples
+    others = f"a name from helpers.captchas.fonts.known_fonts(), such as {', '.join(near)}"
+    raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or {others}.")
+
+
+def whole_path(font: str) -> str:
+    """A font as a style keeps it: a file of one's own by its whole path, since a notebook may run elsewhere."""
+    own = isinstance(font, str) and font.lower().endswith(FONT_FILES) and Path(font).expanduser().is_file()
+    return str(Path(font).expanduser().absolute()) if own else font
 
 
 def kept_name(font: str) -> str:

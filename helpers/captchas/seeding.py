@@ -18,6 +18,7 @@ from PIL import Image, ImageChops, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
 from helpers.captchas.fonts import kept_name
+from helpers.errors import whole_number
 
 Color = tuple[int, ...]
 
@@ -33,6 +34,7 @@ class SeededSecrets:
 @contextmanager
 def seeded(seed: int) -> Iterator[SeededSecrets]:
     """In this block `captcha` draws the same picture every time. All threads are affected, so draw in only one."""
+    seed = whole_number("seed", seed, least=0, most=2**64)  # None would be another one each time
     original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed)
     try:
         yield captcha.image.secrets

@@ -1,10 +1,13 @@
 """What each field of a `CaptchaStyle` may be, and the sentence that says what is wrong with it."""
 
 import dataclasses
+import difflib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from helpers.captchas.fonts import missing_characters
+from helpers.captchas.fonts import find_font, missing_characters, whole_path
 from helpers.errors import StyleError
 
 NOTHING = "\N{OPEN BOX}"  # how the class "nothing here" is written where lengths vary: ␣
@@ -15,6 +18,32 @@ def within(default: Any, lowest: float, highest: float) -> Any:
     return dataclasses.field(default=default, metadata={"limits": (lowest, highest)})
 
 
+def as_plain(value: Any) -> Any:
+    """A value of numpy's as Python's own, a list as a tuple, a path as a string."""
+    value = value.tolist() if hasattr(value, "tolist") else os.fspath(value) if isinstance(value, Path) else value
+    return tuple(map(as_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def plain_field(field: dataclasses.Field, value: Any) -> Any:
+    """The value of a style's field as the style keeps it; a StyleError for one value where a tuple is needed."""
+    name, value = field.name, as_plain(value)
+    if isinstance(value, {"length": int, "fonts": str, "font_sizes": int}.get(name, ())):
+        value = (value, value) if name == "length" else (value,)
+    if isinstance(field.default, tuple) and not isinstance(value, tuple):
+        raise StyleError(f"{name}: {value!r} is not a tuple of values.")
+    if name == "alphabet" and isinstance(value, tuple) and all(isinstance(c, str) for c in value):
+        return "".join(value)
+    return tuple(map(whole_path, value)) if name == "fonts" else value
+
+
+def check_names(fields: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a field that a style does not have, and name the nearest that it has."""
+    if unknown := [name for name in fields if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+        raise StyleError(f"A captcha style has no field {unknown[0]}. {hint}")
+
+
 def check_fields(style: Any, check_fonts: bool) -> None:
     """Refuse a style that cannot be drawn, and name the field; with `check_fonts`, also one whose fonts are missing."""
     _check_texts(style.alphabet, style.fonts, style.font_sizes)
@@ -23,7 +52,7 @@ def check_fields(style: Any, check_fonts: bool) -> None:
             _check_numbers(field, getattr(style, field.name))
     _check_colors(style.text_color, style.background_color)
     for font in style.fonts if check_fonts else ():
-        if missing := missing_characters(font, style.alphabet):
+        if missing := missing_characters(str(find_font(font)), style.alphabet):
             why = f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}."
             raise StyleError(f"{why} Use another font or alphabet.")
 

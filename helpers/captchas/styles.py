@@ -1,15 +1,14 @@
 """What captchas look like. A style checks itself when it is made: a typing error costs no hour of training."""
 
 import dataclasses
-import difflib
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from helpers import files
 from helpers.captchas.fonts import kept_fonts, kept_name
-from helpers.captchas.style_checks import NOTHING, check_fields, within
-from helpers.errors import StyleError
+from helpers.captchas.style_checks import NOTHING, check_fields, check_names, plain_field, within
+from helpers.errors import SettingsError, StyleError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +16,7 @@ class CaptchaStyle:
     """What captchas look like. The default is what `captcha.image.ImageCaptcha()` draws.
 
     Ranges are (lowest, highest), both included; `within` gives the limits of each number.
-    For `length`, `fonts` and `font_sizes`, one value may stand for a tuple.
+    For `length`, `fonts` and `font_sizes`, one value may stand for a tuple; numbers may be numpy's, fonts paths.
     """
 
     alphabet: str = "0123456789"
@@ -43,20 +42,12 @@ class CaptchaStyle:
     check_fonts: InitVar[bool] = True  # False: only read this style, do not draw it
 
     def __new__(cls, *_: Any, **fields: Any) -> Self:
-        if unknown := [name for name in fields if name not in cls.__dataclass_fields__]:
-            near = difflib.get_close_matches(unknown[0], cls.__dataclass_fields__, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(cls.__dataclass_fields__)}."
-            raise StyleError(f"A captcha style has no field {unknown[0]}. {hint}")
+        check_names(fields, cls.__dataclass_fields__)
         return super().__new__(cls)
 
     def __post_init__(self, check_fonts: bool) -> None:
-        for name in (field.name for field in dataclasses.fields(self) if isinstance(field.default, tuple)):
-            value = getattr(self, name)
-            if isinstance(value, {"length": int, "fonts": str, "font_sizes": int}.get(name, ())):
-                value = (value, value) if name == "length" else (value,)
-            if not isinstance(value, (list, tuple)):
-                raise StyleError(f"{name}: {value!r} is not a tuple of values.")
-            object.__setattr__(self, name, tuple(value))
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain_field(field, getattr(self, field.name)))
         check_fields(self, check_fonts)
 
     @property
@@ -123,13 +114,20 @@ class CaptchaStyle:
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """A ready-made style by name, see `PRESETS`."""
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise StyleError(f"There is no preset '{name}'. There are: {', '.join(PRESETS)}.")
         return cls(**{**PRESETS[name], **changes})
 
     def differences(self, other: Self) -> list[str]:
         """What differs, field by field, in the form `noise_dots: 30, not 200`."""
         return files.differences(self.to_dict(), other.to_dict())
+
+
+def check_style(style: Any) -> CaptchaStyle:
+    """`style` itself; a SettingsError if it is something else."""
+    if not isinstance(style, CaptchaStyle):
+        raise SettingsError(f"style: {style!r} must be a CaptchaStyle, such as CaptchaStyle.preset('noisy').")
+    return style
 
 
 MANY_FONTS = (

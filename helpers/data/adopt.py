@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import itertools
+import os
 import shutil
 import string
 from collections import Counter
@@ -38,6 +39,8 @@ def adopt_folder(name: str, folder: str | Path, labels: str | Path | None = None
         labels: None takes them from file names: 5020.png, 0007_5020.png or 5020_0007.png. Otherwise a CSV file with the
             columns `file` and `text`, or a regular expression for names without their ending, with a group `text`.
     """
+    if not isinstance(folder, (str, os.PathLike)):
+        raise SettingsError(f"folder: {folder!r} is a {type(folder).__name__}. Give the path of a folder.")
     folder = Path(folder).expanduser().resolve()
     texts, left_out = labels_of(folder, labels)
     lengths, found = sorted(map(len, texts.values())), set("".join(texts.values()))

@@ -30,10 +30,11 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
         raise StepError(f"'{settings.experiment}' holds labelled pictures that were adopted: there is nothing to draw.")
     check_texts(settings.style)
     dataclasses.replace(settings.style, check_fonts=True)  # refused if its fonts are missing
-    if not (settings.manifest_path.is_file() and (settings.folder / "experiment.json").is_file()):
+    needed = (settings.manifest_path, settings.folder / "experiment.json", settings.images_folder)
+    if not all(path.exists() for path in needed):
         with files.only_writer(settings.folder):
             _begin(settings)
-            if not settings.manifest_path.is_file():
+            if not all(path.exists() for path in needed):
                 return _complete(settings, processes)
     check_same(settings)
     for split in SPLITS:
@@ -45,10 +46,8 @@ def check_same(settings: Settings) -> None:
     """StepError if the experiment of this name was begun with another style, seed or count."""
     stored = open_experiment(settings.experiment, settings.profile, data_dir=settings.data_dir)
     if differences := stored.differences(settings):
-        raise StepError(
-            f"The experiment '{settings.experiment}' exists with other settings ({'; '.join(differences)}). Choose "
-            f"a new EXPERIMENT name, or delete the folder {files.short(settings.folder)} if you no longer want it."
-        )
+        why = f"The experiment '{settings.experiment}' exists with other settings ({'; '.join(differences)}). Choose"
+        raise StepError(f"{why} a new EXPERIMENT name; or, if you do not want it, remove_experiment, see notebook 5.")
 
 
 def _begin(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from helpers import files
 from helpers.captchas.pictures import open_image, to_grey
 from helpers.captchas.styles import CaptchaStyle
-from helpers.data.texts import SPLITS, derive_seed, draw_text
+from helpers.data.texts import SPLITS, check_split, derive_seed, draw_text
 from helpers.errors import StepError
 from helpers.settings import Settings
 
@@ -28,7 +28,8 @@ class Rendering(NamedTuple):
 
 def renderings(settings: Settings, split: str) -> Iterator[Rendering]:
     """Every captcha of a split, in order; those of an adopted folder from the manifest."""
-    folder, pictures = settings.images_folder / split, image_manifest(settings)["pictures"] if settings.adopted else ()
+    folder = settings.images_folder / check_split(split)
+    pictures = image_manifest(settings)["pictures"] if settings.adopted else ()
     texts = [picture["text"] for picture in pictures if picture["split"] == split]
     for index in range(settings.counts[split]):
         seed = derive_seed(settings.seed, split, index)
@@ -51,7 +52,8 @@ def image_manifest(settings: Settings) -> dict[str, Any]:
     if not settings.manifest_path.exists():
         why = f"The images of experiment '{settings.experiment}' are missing or incomplete."
         raise StepError(f"{why} Run {NOTEBOOK} first; it goes on where it stopped.")
-    manifest = files.read_sealed(settings.manifest_path, NOTEBOOK, ("counts", "images_digest"))
+    holds = ("counts", "images_digest", *["pictures", "given", "left_out"] * settings.adopted)
+    manifest = files.read_sealed(settings.manifest_path, NOTEBOOK, holds)
     counts = {f"{split}_count": count for split, count in manifest["counts"].items()}  # all that early versions kept
     told = files.read_json(path := settings.folder / "experiment.json", NOTEBOOK)
     if differ := "; ".join(files.differences(manifest.get("experiment", counts), told)):

@@ -19,7 +19,7 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import Rendering, check_images, load_grey, load_part
 from helpers.data.shards import check_shards, records_manifest, write_shard
 from helpers.data.texts import SPLITS
-from helpers.errors import StepError, Stopped
+from helpers.errors import StepError, Stopped, whole_number
 from helpers.files.cores import on_all_cores
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
@@ -72,13 +72,16 @@ def write_records(settings: Settings) -> dict[str, Any]:
     Records that are damaged, or of other images, are written anew, which is told. The manifest is written last and
     returned. It holds style, digest of the images, and each shard's count and digest.
     """
-    images_digest, images = check_images(settings)
+    there = settings.images_folder.exists()  # once they are packed, they may be deleted
+    images_digest, images = check_images(settings) if there else ("", [])
     manifest_path, style = settings.records_manifest_path, settings.style
     try:
         for split in SPLITS:
             check_shards(settings, split)
         return records_manifest(settings)
     except StepError as reason:
+        if not there:
+            check_images(settings)  # which tells how to get them back
         if manifest_path.exists():
             print(f"The records are written anew, since {str(reason).partition('. ')[0]}.")
     files.check_room(settings.folder, len(images) * style.height * style.image_width, "The records")
@@ -89,6 +92,7 @@ def write_records(settings: Settings) -> dict[str, Any]:
                 shards = {split: _write_split(settings, split, images, greys) for split in SPLITS}
         except KeyboardInterrupt:
             raise Stopped("Stopped. The images are kept; no record is. Run this again: it begins anew.") from None
+        check_images(settings)  # again: none was replaced while it was read
         manifest = {"style": style.to_dict(), "images_digest": images_digest, "shards": shards}
         files.write_json(manifest_path, files.sealed(manifest))
     return manifest
@@ -113,6 +117,7 @@ def load_batches(
         batch_size, seed: None takes those of the settings.
         shuffle: read the shards in turn and mix their records, in another order in each epoch; `seed` decides which.
     """
+    batch_size = whole_number("batch_size", settings.batch_size if batch_size is None else batch_size, least=1)
     paths, count = check_shards(settings, split)
     names, seed = [str(path) for path in paths], settings.seed if seed is None else seed
     if shuffle:
@@ -121,7 +126,7 @@ def load_batches(
         records = records.shuffle(SHUFFLE_BUFFER, seed=seed)
     else:
         records = tf.data.TFRecordDataset(names)
-    batches = records.apply(tf.data.experimental.assert_cardinality(count)).batch(batch_size or settings.batch_size)
+    batches = records.apply(tf.data.experimental.assert_cardinality(count)).batch(batch_size)
     return untuned(batches.map(functools.partial(parse_batch, style=settings.style)).prefetch(PREPARED))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from helpers import files
 from helpers.data.images import image_manifest
+from helpers.data.texts import check_split
 from helpers.errors import StepError
 from helpers.quiet_tensorflow import tf
 from helpers.settings import Settings
@@ -41,13 +42,16 @@ def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
     in the manifest reveals both. StepError names a shard that is missing or damaged.
     """
     manifest = records_manifest(settings)
+    check_split(split)
     if manifest["style"] != settings.style.to_dict():
         raise StepError(f"{files.short(settings.records_folder)} holds captchas of another style. {REMEDY}")
-    entries = manifest["shards"][split]
-    for entry in entries:
-        path = settings.records_folder / entry["name"]
+    try:
+        entries = [(settings.records_folder / e["name"], e["count"], e["digest"]) for e in manifest["shards"][split]]
+    except (KeyError, TypeError) as reason:
+        raise StepError(f"{files.short(settings.records_manifest_path)} does not tell {reason}. {REMEDY}") from None
+    for path, count, digest in entries:
         if not path.is_file():
             raise StepError(f"{files.short(path)} is missing. {REMEDY}")
-        if files.file_digest(path) != entry["digest"]:
-            raise StepError(f"{files.short(path)} is damaged: it had {entry['count']:,} records when written. {REMEDY}")
-    return [settings.records_folder / entry["name"] for entry in entries], sum(entry["count"] for entry in entries)
+        if files.file_digest(path) != digest:
+            raise StepError(f"{files.short(path)} is damaged: it had {count:,} records when written. {REMEDY}")
+    return [path for path, *_ in entries], sum(count for _, count, _ in entries)

@@ -22,6 +22,13 @@ def split_of(text: str) -> str:
     return {0: "test", 1: "validation"}.get(derive_seed(text) % 10, "train")
 
 
+def check_split(split: str) -> str:
+    """`split` itself; SettingsError if there is no such split."""
+    if split not in SPLITS:
+        raise SettingsError(f"There is no split {split!r}. There are: {', '.join(SPLITS)}.")
+    return split
+
+
 def derive_seed(*parts: object) -> int:
     """A 64-bit seed that depends on all `parts`, such as (run seed, split, index)."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big")
@@ -29,9 +36,7 @@ def derive_seed(*parts: object) -> int:
 
 def draw_text(style: CaptchaStyle, split: str, seed: int) -> str:
     """A random text of `style` that belongs to `split`; SettingsError if there is none."""
-    if split not in SPLITS:
-        raise SettingsError(f"There is no split '{split}'. There are: {', '.join(SPLITS)}.")
-    check_texts(style, (split,), fewest=1)
+    check_texts(style, (check_split(split),), fewest=1)
     generator = random.Random(seed)
     while True:
         length = generator.randint(*style.length)

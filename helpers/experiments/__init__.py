@@ -1,5 +1,6 @@
 """Experiments side by side; `start` begins one from another, and `explorer` and `picker` are there to play with."""
 
+import importlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,3 +97,11 @@ def _networks(settings: Settings, left: dict[str, Any]) -> Iterator[Settings]:
                 yield open_experiment(path.parent.name, settings.profile, data_dir=settings.data_dir, network=name)
             except (TutorialError, OSError) as reason:  # a folder of somebody else's
                 left["/".join(filter(None, (path.parent.name, name)))] = reason
+
+
+def __getattr__(name: str) -> Any:
+    """`try_style` and `run_experiment`, found here too, but loaded only when asked for: they import TensorFlow."""
+    places = {"try_style": "tries", "run_experiment": "whole"}
+    if name not in places:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{places[name]}"), name)

@@ -63,7 +63,8 @@ def _kept() -> dict[str, Any]:
 def keep(style: CaptchaStyle | None = None, **what: Any) -> None:
     """Remember what a person chose: a style, or an `experiment` and its `profile`."""
     if person_sits():
-        if style:
-            keep_fonts(style.fonts, own_fonts())
-            what["style"] = style.to_dict()
-        files.write_json(_path(), {**_kept(), **what})
+        with files.only_writer(_path().parent, wait=10):
+            if style:
+                keep_fonts(style.fonts, own_fonts())
+                what["style"] = style.to_dict()
+            files.write_json(_path(), {**_kept(), **what})

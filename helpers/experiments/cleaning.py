@@ -1,4 +1,4 @@
-"""Delete the experiments in a data folder, and nothing else; one that holds what is not ours stays whole."""
+"""Delete experiments, or their images once they are packed; one that holds what is not ours stays whole."""
 
 import contextlib
 import os
@@ -7,14 +7,15 @@ import shutil
 import sys
 from pathlib import Path
 
-from helpers.errors import TutorialError
-from helpers.files import read_json, short
-from helpers.settings import Settings, check_experiment_name
+from helpers.data.texts import SPLITS
+from helpers.errors import SettingsError, StepError, TutorialError
+from helpers.files import only_writer, read_json, short
+from helpers.settings import Settings, check_experiment_name, open_experiment
 
 KEPT = ("choice.json", "tries.json", ".lock")  # what the project keeps beside the experiments
 FOREIGN = "the project did not make it"
 PARTS = re.compile(  # of an experiment
-    r"(experiment|manifest|metrics)\.json|images|records|checkpoint|networks|notebooks|fonts|model\.keras|history\.csv|"
+    r"(experiment|manifest|metrics)\.json|images(\.sha256)?|records|checkpoint|networks|notebooks|fonts|model\.keras|history\.csv|"
     r"progress\.csv|\.lock|\.writable|\.unfinished-.*|\.DS_Store"
 )
 
@@ -47,6 +48,36 @@ def size(path: Path) -> str:
     """How many files there are and how large; links are not followed."""
     files = [Path(place, name) for place, _, names in os.walk(path) for name in names] or [path]
     return f"{len(files):,} file{'s' * (len(files) > 1)}, {sum(f.lstat().st_size for f in files) / 1e6:,.1f} MB"
+
+
+def remove_experiment(experiment: str, only: str = "", sure: bool = False) -> None:
+    """Tell how large an experiment is on disk; with sure=True, delete it. StepError if it holds what is not ours.
+
+    With only="images" these go alone, if its records are whole: training, reading and listing do not need them.
+    """
+    settings = open_experiment(experiment)
+    folder, what = settings.folder, settings.images_folder if only else settings.folder
+    if only not in ("", "images"):
+        raise SettingsError(f"only: {only!r} must be 'images', or '' for the whole experiment.")
+    if why := _why_it_stays(folder):
+        raise StepError(f"{short(folder)} is not deleted: {why}. Move that elsewhere first.")
+    if only:
+        from helpers.data.shards import check_shards  # imports TensorFlow
+
+        for split in SPLITS:
+            check_shards(settings, split)
+    print(f"{short(what)}: {size(what) if what.exists() else 'nothing'}")
+    if not sure:
+        return print("Nothing was deleted. To delete it, give the same call sure=True as well.")
+    with contextlib.ExitStack() as locks:
+        for each in (folder, *folder.glob("networks/*/")):
+            locks.enter_context(only_writer(each))
+        last = [folder / "experiment.json", folder / ".lock"]  # so that what is left after a stop is still known
+        for path in [what] if only else [each for each in folder.iterdir() if each not in last] + last[:1]:
+            shutil.rmtree(path, ignore_errors=not path.exists()) if path.is_dir() else path.unlink(missing_ok=True)
+    if not only:
+        shutil.rmtree(folder)
+    print("Deleted.")
 
 
 def clean(settings: Settings) -> None:

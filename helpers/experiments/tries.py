@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from helpers import files, scores
-from helpers.captchas.styles import CaptchaStyle
+from helpers.captchas.styles import CaptchaStyle, check_style
 from helpers.data.generate import draw_greys
 from helpers.data.images import Rendering, renderings
 from helpers.data.records import PREPARED, untuned
@@ -44,7 +44,7 @@ def try_style(style: CaptchaStyle, start: str | None = "default", again: bool = 
             None begins with random weights, which takes longer and reads less.
         again: train anew and replace the row, where the style was tried before from this network.
     """
-    check_texts(style)
+    check_texts(check_style(style))
     found = fitting_networks(load_settings(), style) if start else {}
     if start not in (None, "default", *found):
         raise StepError(f"No network of '{start}' reads such captchas. Choose one of: {', '.join(found) or 'none'}.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import StepError
-from helpers.files.disk import check_room, disk_watched, only_writer, short, written_whole
+from helpers.files.disk import check_room, disk_watched, misplaced, only_writer, short, unreadable, written_whole
 
 
 def to_json(value: Any) -> str:
@@ -44,7 +44,7 @@ def read_json(path: Path, made_by: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise StepError(f"{short(path)} does not exist yet. Run {made_by} first.") from None
     except (OSError, ValueError, RecursionError) as reason:
-        raise StepError(f"{short(path)} cannot be read ({reason}). Delete that file and run {made_by} again.") from None
+        raise unreadable(path, reason, f"Delete that file and run {made_by} again.") from None
     if isinstance(value, dict):
         return value
     raise StepError(f"{short(path)} holds no JSON object. Delete that file and run {made_by} again.")
@@ -64,7 +64,7 @@ def read_rows(path: Path, made_by: str = "notebook 04_train_alexnet") -> list[di
         with open(path, newline="", encoding="utf-8") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     except (OSError, ValueError, TypeError, csv.Error) as reason:
-        raise StepError(f"{short(path)} cannot be read ({reason}). Delete it and run {made_by} again.") from None
+        raise unreadable(path, reason, f"Delete it and run {made_by} again.") from None
     if not rows or not all(map(math.isfinite, (value for row in rows for value in row.values()))):
         raise StepError(f"{short(path)} has no rows of numbers. Delete it and run {made_by} again.")
     return rows
@@ -84,9 +84,12 @@ def text_digest(text: str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of one file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of one file; StepError if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as reason:
+        raise unreadable(path, reason, "Look what became of it, and run this again.") from None
 
 
 def files_digest(paths: Iterable[Path], root: Path) -> str:

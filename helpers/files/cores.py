@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from helpers.errors import StepError
+from helpers.errors import StepError, whole_number
 
 CHUNK = 64  # images that a process works on before it reports
 
@@ -31,7 +31,8 @@ def on_all_cores(
     """
     if getattr(current_process(), "_inheriting", False):  # a worker of a script without a main guard runs it again
         sys.exit(1)
-    processes = min(processes or os.cpu_count() or 1, 61)  # Windows waits for no more
+    processes = os.cpu_count() or 1 if processes is None else whole_number("processes", processes, least=1)
+    processes = min(processes, 61)  # Windows waits for no more
     parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     with nullcontext(bar) if bar else bar_of(done + len(images), initial=done) as bar:
         alone = processes == 1 or len(parts) < 3

@@ -14,6 +14,7 @@ from helpers.errors import StepError, TutorialError
 TEMPORARY = ".unfinished-"
 MAKE_ROOM = "Make room, or set CAPTCHA_DATA_DIR to a folder on another disk, and run this again"
 FULL, CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EACCES)  # the last on Windows
 
 
 @contextmanager
@@ -38,10 +39,12 @@ def disk_watched(path: Path) -> Iterator[None]:
     """Turn the error of a full or closed disk into a StepError, whichever package raises it."""
     try:
         yield
-    except (TutorialError, FileNotFoundError, FileExistsError):
+    except (TutorialError, FileNotFoundError):
         raise
     except Exception as reason:  # TensorFlow and h5py raise errors of their own
         number, free, place = getattr(reason, "errno", None), free_bytes(path), short(path.parent)
+        if number in MISPLACED and (found := misplaced(path)):
+            raise StepError(found) from None
         if number in FULL or "o space left" in str(reason) or free < 2**16:
             why = f"The disk of {place} is full: {path.name} needs more than the {free / 1e6:,.1f} MB that are free."
             raise StepError(f"{why} {MAKE_ROOM}: what was finished is kept.") from None
@@ -49,6 +52,22 @@ def disk_watched(path: Path) -> Iterator[None]:
             why = f"{short(path)} cannot be written ({os.strerror(number)})."
             raise StepError(f"{why} Change the folder's permissions, or set CAPTCHA_DATA_DIR to another.") from None
         raise
+
+
+def misplaced(path: Path) -> str:
+    """What is told where a folder has the name of the file `path`, or a file that of a folder above it; else ""."""
+    files = [each for each in path.absolute().parents if each.exists() and not each.is_dir()]
+    found = f"{short(files[-1])} is a file, where a folder should be" if files else ""
+    found = f"{short(path)} is a folder, where a file should be" if path.is_dir() else found
+    return found and f"{found}. Move it elsewhere, and run this again."
+
+
+def unreadable(path: Path, reason: Exception, remedy: str) -> StepError:
+    """What is told of a file that cannot be read; `remedy` where it is the file's content that is wrong."""
+    if found := misplaced(path):
+        return StepError(found)
+    remedy = "Change its permissions, and run this again." if isinstance(reason, PermissionError) else remedy
+    return StepError(f"{short(path)} cannot be read ({getattr(reason, 'strerror', None) or reason}). {remedy}")
 
 
 def free_bytes(path: Path) -> int:
@@ -92,8 +111,17 @@ def only_writer(folder: Path, wait: float = 0) -> Iterator[None]:
             "could spoil each other's work. Set CAPTCHA_DATA_DIR to a folder on a local disk and restart the kernel."
         ) from None
     try:
-        for path in folder.rglob(f"{TEMPORARY}*"):
+        for path in list(_unfinished(folder)):
             path.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """What was left unfinished in a folder, but not what lies in one with a lock of its own, which has its writer."""
+    for place, folders, names in os.walk(folder):
+        if ".lock" in names and Path(place) != folder:
+            folders.clear()
+        else:
+            yield from (Path(place, name) for name in names if name.startswith(TEMPORARY))

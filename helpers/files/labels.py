@@ -1,6 +1,7 @@
 """The labels of pictures from elsewhere: from the names of their files, or from a CSV file."""
 
 import csv
+import os
 import re
 import statistics
 from itertools import pairwise
@@ -20,6 +21,8 @@ def labels_of(folder: Path, labels: str | Path | None = None) -> tuple[dict[str,
 
     `labels` is as `adopt_folder` takes it. SettingsError if it cannot be used, or if no picture has a label.
     """
+    if not isinstance(labels, (str, os.PathLike, type(None))):
+        raise SettingsError(f"labels: a {type(labels).__name__} holds none. {WAYS}")
     names = pictures_in(folder)
     found = _in_csv(folder, Path(labels)) if str(labels).lower().endswith(".csv") else _in_names(names, labels)
     left_out = {name: "it has no label" for name in names if name not in found}

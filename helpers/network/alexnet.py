@@ -9,6 +9,7 @@ import functools
 import math
 from typing import Any
 
+from helpers.captchas.style_checks import as_plain
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import SettingsError
 from helpers.quiet_tensorflow import keras
@@ -74,6 +75,7 @@ def build_alexnet(
         A model from grey levels 0 to 255, [batch, height, width, 1], to logits [batch, positions, classes].
         The last layer starts at zero, so that all classes are equally likely and the first loss is ln(classes).
     """
+    filters, dense_units, kernels, first_stride = map(as_plain, (filters, dense_units, kernels, first_stride))
     size = input_size or (style.height, style.image_width)
     check_arguments(filters, dense_units, first_stride, dropout, padding, size, kernels)
     images = keras.Input((style.height, style.image_width, 1), name="images")

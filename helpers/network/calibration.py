@@ -47,7 +47,10 @@ class Calibration:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The calibration whose `to_dict` gave `values`; bounds of an earlier version are left out."""
         kept = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+        found = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+        if not (found.temperature > 0 and len(found.means) == len(found.deviations)):
+            raise ValueError("This calibration does not fit together.")
+        return found
 
 
 def weights_digest(model: keras.Model) -> str:

@@ -1,15 +1,21 @@
 """What all figures share: colours, a style for any number of series, empty axes, a word where nothing can be drawn."""
 
 import io
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 plt.rcParams["text.parse_math"] = False  # a text with $ is drawn as it is
+BLIND = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+backend = matplotlib.get_backend(auto_select=False) or ""
+if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel") and backend.lower() in BLIND:
+    print(f"MPLBACKEND={backend} shows no figure here. Remove that variable, then restart the kernel.")
 # Okabe and Ito 2008: told apart with every common kind of colour blindness.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 PALETTE = (BLUE, VERMILION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", GREY)

@@ -1,5 +1,7 @@
 """Image -> text, probabilities, confidence: the trained network in use."""
 
+import itertools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from helpers.reading.engines import Engines
 from helpers.settings import load_settings
 
 BATCH_SIZE = 256  # images
+NARROW = 8  # pixels: a row of so few is taken for channels
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,17 @@ class Reading:
     probabilities: np.ndarray  # of each class at each position, float32 [positions, classes]
     error: str | None = None  # why the picture could not be read
     familiar: bool = True  # does it look like the training captchas? if not, the confidence means little
+
+
+def is_one(shape: tuple[int, ...]) -> bool:
+    """Whether an array is one picture, [height, width] or [height, width, channels], or a batch; or an ImageError."""
+    several = len(shape) == 3 and shape[2] not in (1, 3, 4)
+    if (several and (shape[2] < NARROW or shape[0] in (3, 4))) or not 2 <= len(shape) <= 4:
+        raise ImageError(
+            f"An array {list(shape)} is neither a picture nor a batch for sure. Give [height, width], with 1, 3 or 4 "
+            "channels [height, width, channels], or a batch: [batch, height, width, channels]."
+        )
+    return len(shape) < 4 and not several
 
 
 class Reader:
@@ -50,8 +64,12 @@ class Reader:
 
         `network` names a further one on the captchas of that experiment, such as "changed-1".
         """
-        if network is None and (isinstance(experiment_or_path, Path) or experiment_or_path.endswith(".keras")):
-            return cls(*load_network(Path(experiment_or_path)))
+        if not isinstance(experiment_or_path, (str, os.PathLike)):
+            what = f"{experiment_or_path!r} is a {type(experiment_or_path).__name__}"
+            raise StepError(f"{what}. Give an experiment's name, or the path of a model.keras.")
+        path = Path(experiment_or_path)
+        if network is None and (path.suffix == ".keras" or not isinstance(experiment_or_path, str)):
+            return cls(*load_network(path))
         settings = load_settings(experiment_or_path, network=network)
         names = [None] * (settings.folder / "model.keras").is_file()
         names += [path.parent.name for path in sorted(settings.folder.glob("networks/*/model.keras"))]
@@ -73,12 +91,11 @@ class Reader:
         """
         if errors not in ("raise", "collect"):
             raise ValueError(f"errors: '{errors}' must be 'raise' or 'collect'.")
-        shape = images.shape if isinstance(images, np.ndarray) else ()  # of one array, or [batch, height, width, ...]
-        one = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
-        images = [images] if one or isinstance(images, (str, Path, Image.Image)) else list(images)
-        readings: list[Reading] = []
-        for start in range(0, len(images), BATCH_SIZE):
-            readings += self._read_batch(images[start : start + BATCH_SIZE], errors)
+        one = is_one(images.shape) if isinstance(images, np.ndarray) else not isinstance(images, Iterable)
+        one = one or isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(images, "read")
+        given, readings = iter([images] if one or isinstance(images, Image.Image) else images), []
+        while batch := list(itertools.islice(given, BATCH_SIZE)):  # no more pictures than that are in memory at a time
+            readings += self._read_batch(batch, errors)
         return readings
 
     def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,4 +2,4 @@
 
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.settings.fields import Settings, check_experiment_name
-from helpers.settings.load import PROFILES, load_settings, open_experiment, person_sits
+from helpers.settings.load import PROFILES, load_settings, open_experiment, other_profile, person_sits

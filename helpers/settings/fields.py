@@ -1,16 +1,17 @@
 """What a run is. Everything that can be chosen is checked at once, before any work is done."""
 
 import math
+import os
 import re
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
 from helpers import files
-from helpers.captchas.styles import CaptchaStyle
-from helpers.errors import SettingsError
+from helpers.captchas.styles import CaptchaStyle, check_style
+from helpers.errors import SettingsError, whole_number
 
-MOST = 10**8 - 1  # images, epochs and so on
 FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format")
 """What notebook 2 fixes beside the style: with it, experiment.json says which images there are."""
 
@@ -56,17 +57,17 @@ class Settings:
         check_experiment_name(self.experiment)
         if self.network is not None:
             check_experiment_name(self.network, "network")
+        if not isinstance(self.data_dir, (str, os.PathLike)):
+            raise SettingsError(f"data_dir: {self.data_dir!r} must be the path of a folder.")
         object.__setattr__(self, "data_dir", Path(self.data_dir))
         if self.image_format not in ("png", "jpg"):
             raise SettingsError(f"image_format: '{self.image_format}' must be 'png' or 'jpg'.")
         for name in ("train_count", "validation_count", "test_count", "epochs", "passes", "batch_size", "seed"):
-            value, least = getattr(self, name), int(name != "seed")
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
-                raise SettingsError(f"{name}: {value!r} must be a whole number from {least} to {MOST:,}.")
-        if not isinstance(self.learning_rate, (int, float)) or not 0 < self.learning_rate < 1:
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least=int(name != "seed")))
+        if not isinstance(self.learning_rate, Real) or not 0 < self.learning_rate < 1:
             raise SettingsError(f"learning_rate: {self.learning_rate!r} must lie between 0 and 1.")
-        if not isinstance(self.style, CaptchaStyle):
-            raise SettingsError(f"style: {self.style!r} must be a CaptchaStyle, such as CaptchaStyle.preset('noisy').")
+        object.__setattr__(self, "learning_rate", float(self.learning_rate))
+        check_style(self.style)
 
     @property
     def counts(self) -> dict[str, int]:

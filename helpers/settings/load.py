@@ -33,8 +33,8 @@ def load_settings(experiment: str = "default", profile: str | None = None, **cha
     known = {field.name for field in dataclasses.fields(Settings)}
     if unknown := sorted(set(changes) - known):
         raise SettingsError(f"There is no setting {', '.join(unknown)}. There are: {', '.join(sorted(known))}.")
-    repository = Path(__file__).resolve().parents[2]
-    data_dir = Path(os.environ.get("CAPTCHA_DATA_DIR") or repository / "data").expanduser().resolve()
+    repository = Path(__file__).resolve().parents[2]  # from which a relative folder counts, wherever a notebook runs
+    data_dir = (repository / Path(os.environ.get("CAPTCHA_DATA_DIR") or "data").expanduser()).resolve()
     return Settings(experiment=experiment, profile=profile, **{"data_dir": data_dir, **PROFILES[profile], **changes})
 
 
@@ -52,13 +52,21 @@ def open_experiment(experiment: str = "default", profile: str | None = None, **c
         near = [f"Did you mean '{name}'?" for name in difflib.get_close_matches(experiment, others, 1)]
         hint = "".join(near or [f"There are: {', '.join(others)}."] * bool(others))
         run = f"{f' {hint} Otherwise run' if hint else ' Run'} {NOTEBOOK} with EXPERIMENT = {experiment!r}."
-        raise StepError(f"There is no experiment '{experiment}' yet.{run}")
+        raise StepError(f"There is no experiment '{experiment}' yet{other_profile(settings, 'experiment.json')}.{run}")
     style, fixed_values = read_style(path, settings.own_fonts, FIXED)
     try:
         settings = dataclasses.replace(settings, style=style, **fixed_values)
     except SettingsError as reason:
         raise _broken(path, reason) from None
     return settings.with_steps(STEPS) if settings.adopted and "passes" not in changes else settings
+
+
+def other_profile(settings: Settings, file: str) -> str:
+    """What is told where this profile lacks a file that the other one has; else ""."""
+    other = next(name for name in PROFILES if name != settings.profile)
+    there = dataclasses.replace(settings, profile=other, network=None).folder / file
+    has = f" on the {settings.profile} profile; there is one on the {other} profile (CAPTCHA_PROFILE={other})"
+    return has if there.is_file() else ""
 
 
 def read_style(path: Path, own_fonts: Path, more: tuple[str, ...] = ()) -> tuple[CaptchaStyle, dict[str, Any]]:

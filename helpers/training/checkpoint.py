@@ -17,7 +17,7 @@ from helpers.data.images import image_manifest
 from helpers.errors import StepError
 from helpers.files.fingerprints import operations
 from helpers.network.fitness import check_network, layers_digest, layers_told
-from helpers.network.saved import NOTEBOOK, made_from
+from helpers.network.saved import NOTEBOOK, check_room_for, made_from
 from helpers.quiet_tensorflow import keras, tf
 from helpers.settings import Settings
 from helpers.training.live import LivePlot
@@ -132,6 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
         logs = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         rows = [*self.rows, {"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **logs}]
         names = [f"epoch-{number:03d}-{self.mark}" for number in (epoch, epoch + 1)]
+        check_room_for(self.folder, [*self.model.variables, *self.model.optimizer.variables])
         with files.written_whole(self.folder / f"{names[1]}.weights.h5") as temporary:
             self.model.save_weights(temporary)
             made = {"fingerprint": self.fingerprint, "weights": files.file_digest(temporary)}

@@ -7,7 +7,7 @@ from helpers import files
 from helpers.data.images import image_manifest
 from helpers.data.records import PREPARED, load_batches
 from helpers.data.texts import derive_seed
-from helpers.errors import SettingsError, StepError, Stopped
+from helpers.errors import StepError, Stopped, whole_number
 from helpers.network.calibration import UNCALIBRATED, Calibration
 from helpers.network.fitness import check_kept, check_network
 from helpers.network.saved import save_network
@@ -75,9 +75,7 @@ def train(
         bfloat16: whether convolutions multiply 16-bit numbers meanwhile; None: where the processor can.
         again: train anew, whatever was trained before.
     """
-    if until is not None and (type(until) is not int or until < 0):
-        raise SettingsError(f"until: {until!r} must be an epoch from 0 to {settings.epochs}, or None for all.")
-    until = min(settings.epochs, settings.epochs if until is None else until)
+    until = min(settings.epochs, settings.epochs if until is None else whole_number("until", until, least=0))
     settings = place_of(model, settings)
     if not model.compiled:
         raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")

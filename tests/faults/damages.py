@@ -1,7 +1,5 @@
 """Damages files of an experiment at random, and tries on each the steps that follow: was it noticed?
 
-python -m tests.faults [COUNT] [SEED]
-
 The damages are a bit, a cut, a swap with the file of another experiment, and a missing file, drawn evenly over the
 kinds of file. An outcome is "detected", when a step refused the file in a sentence of the project's own, or told that
 it made it anew; "harmless", when all results were true; "unseen", when one was not, without a word; "ugly", when a step
@@ -16,7 +14,6 @@ import os
 import random
 import shutil
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +43,7 @@ FILES = (  # kinds of file, as patterns below the experiment's folder
     *("records/*.tfrecord", "model.keras", "metrics.json", "history.csv", "progress.csv"),
     *("checkpoint/*.json", "checkpoint/*.h5"),
 )
+OUTCOMES = ("detected", "harmless", "unseen", "ugly")
 KINDS = ("bit", "cut", "swap", "missing")
 
 
@@ -178,19 +176,17 @@ def data_in(folder: Path) -> Path:
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:
     """How often which outcome came, for each kind of file."""
-    names = ("detected", "harmless", "unseen", "ugly")
     counts = collections.Counter((pattern, result) for pattern, _, result, _ in rows)
-    lines = ["| file | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    lines += [f"| {pattern} | " + " | ".join(str(counts[pattern, name]) for name in names) + " |" for pattern in FILES]
+    lines = ["| file | " + " | ".join(OUTCOMES) + " |", "|---|" + "---|" * len(OUTCOMES)]
+    lines += [
+        f"| {pattern} | " + " | ".join(str(counts[pattern, name]) for name in OUTCOMES) + " |" for pattern in FILES
+    ]
     total = collections.Counter(result for _, _, result, _ in rows)
-    return "\n".join([*lines, "| all | " + " | ".join(str(total[name]) for name in names) + " |"])
+    return "\n".join([*lines, "| all | " + " | ".join(str(total[name]) for name in OUTCOMES) + " |"])
 
 
-if __name__ == "__main__":
-    count, seed = (int(given) for given in [*sys.argv[1:], *("96", "0")[len(sys.argv) - 1 :]][:2])
-    with tempfile.TemporaryDirectory() as place:
-        results = try_damages(count, seed, Path(place))
-    print(table(results))
-    for pattern, kind, result, said in results:
-        if result in ("unseen", "ugly"):
-            print(f"{result}: {kind} in {pattern}: {said}")
+def report(count: int, seed: int, folder: Path) -> str:
+    """A table of so many damages, and a line for each that went unseen or was ugly."""
+    rows = try_damages(count, seed, folder)
+    bad = [f"{result}: {kind} in {file}: {said}" for file, kind, result, said in rows if result in OUTCOMES[2:]]
+    return "\n".join([table(rows), *bad])
