@@ -14,6 +14,7 @@ from helpers.captchas.pictures import fit_to_style, open_image, to_grey, to_pict
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.images import list_images
 from helpers.errors import ImageError
+from tests.faults.pictures import in_mode
 
 STYLE = CaptchaStyle()
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "I;16B"]
@@ -21,19 +22,6 @@ MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbC
 
 def captcha(seed: int = 1, text: str = "5020") -> Image.Image:
     return draw_captcha(text, STYLE, seed)
-
-
-def in_mode(picture: Image.Image, mode: str) -> Image.Image:
-    """A picture in any mode, with the same grey levels as near as the mode allows."""
-    grey = picture.convert("L")
-    if mode.startswith("I;16"):
-        values = np.asarray(grey).astype(np.uint16) * 257
-        return Image.frombytes(mode, grey.size, values.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
-    if mode in ("PA", "RGBa"):
-        return grey.convert("P" if mode == "PA" else "RGBA").convert(mode)
-    if mode == "HSV":
-        return grey.convert("RGB").convert("HSV")
-    return grey.convert(mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
