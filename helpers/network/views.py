@@ -31,7 +31,10 @@ def averaged_logits(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
         moved = tf.slice(padded, [0, MARGIN + view[0], MARGIN + view[1], 0], [-1, *images.shape[1:]])
         return tf.nn.log_softmax(tf.cast(model(moved, training=False), tf.float32))
 
-    return tf.reduce_mean(tf.map_fn(read_from, tf.constant(VIEWS), fn_output_signature=tf.float32), axis=0)
+    # One view after another: with oneDNN, the joined operation of a residual network (convolution, addition and ReLU)
+    # gives wrong numbers, or ends the process, when it runs twice at a time.
+    logits = tf.map_fn(read_from, tf.constant(VIEWS), parallel_iterations=1, fn_output_signature=tf.float32)
+    return tf.reduce_mean(logits, axis=0)
 
 
 def seen_from_views(pictures: np.ndarray) -> list[np.ndarray]:
