@@ -32,7 +32,7 @@ from helpers.data import generate as generating
 from helpers.data.generate import generate
 from helpers.data.images import check_images, image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
-from helpers.errors import SettingsError, StepError, Stopped, StyleError
+from helpers.errors import SettingsError, StepError, Stopped, StyleError, TutorialError
 from helpers.files import cores
 from helpers.files.disk import TEMPORARY
 from helpers.settings import Settings, load_settings, open_experiment
@@ -557,3 +557,23 @@ def test_workers_end_with_their_parent(tmp_path, how):
 def test_a_text_of_another_type_is_told(text):
     with pytest.raises(SettingsError, match=f"A text must be a string.*is a {type(text).__name__}"):
         split_of(text)
+
+
+def test_a_changed_image_is_noticed_wherever_its_split_is_listed(drawn):
+    """A picture of another text, whole and valid, would otherwise count as the network's mistake in notebook 5."""
+    settings = drawn
+    one, other = list_images(settings, "test")[:2]
+    original = one.path.read_bytes()
+    shutil.copyfile(other.path, one.path)
+    for step in (lambda: list_images(settings, "test"), lambda: generate(settings)):
+        with pytest.raises(StepError, match=f"images/test/{one.path.name} was changed since it was drawn"):
+            step()
+    assert list_images(settings, "train")
+    one.path.write_bytes(original)
+    lines = settings.list_path.read_text(encoding="utf-8").splitlines()
+    settings.list_path.write_text("\n".join(line.replace("a", "b") for line in lines), encoding="utf-8")
+    assert list_images(settings, "test")[0] == one  # only the list is damaged: the manifest vouches for the images
+    one.path.unlink()
+    one.path.mkdir()
+    with pytest.raises(TutorialError, match=f"{one.path.name}"):
+        list_images(settings, "test")

@@ -16,11 +16,14 @@ def rows(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAPTCHA_DATA_DIR", "")  # set back afterwards
         patch.setenv("CAPTCHA_PROFILE", "full")
-        return faults.try_damages(8, 3, tmp_path_factory.mktemp("faults"))
+        folder = tmp_path_factory.mktemp("faults")
+        faults.prepare(folder / "whole")
+        return faults.try_damages(range(0, 48, 5), 3, folder)
 
 
 def test_no_damage_is_unseen_or_ugly(rows):
-    assert len(rows) == 8
+    assert len(rows) == 10
+    assert {kind for _, kind, *_ in rows} == set(faults.KINDS)
     assert not [row for row in rows if row[2] not in ("detected", "harmless")]
     assert [row for row in rows if row[2] == "detected"]
 

@@ -13,7 +13,7 @@ from helpers.captchas.fonts import keep_fonts
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data import images
-from helpers.data.images import Rendering, image_manifest, list_images, renderings
+from helpers.data.images import Rendering, image_manifest, renderings
 from helpers.data.texts import SPLITS, check_texts
 from helpers.errors import StepError, Stopped
 from helpers.files.cores import on_all_cores
@@ -37,8 +37,7 @@ def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]
             if not all(path.exists() for path in needed):
                 return _complete(settings, processes)
     check_same(settings)
-    for split in SPLITS:
-        list_images(settings, split)
+    images.check_images(settings)
     return image_manifest(settings)
 
 

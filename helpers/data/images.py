@@ -71,7 +71,15 @@ def restore(settings: Settings) -> None:
 
 
 def list_images(settings: Settings, split: str) -> list[Rendering]:
-    """All captchas of a split, in order, each with its file; StepError if one was removed or added since."""
+    """All captchas of a split, in order, each with its file; StepError if one was removed, added or changed since."""
+    images, listed = _files_of(settings, split), read_list(settings)
+    if any(files.file_digest(image.path) != listed.get(name_in_list(image.path)) for image in images):
+        check_images(settings)  # it names the image, or finds that only the list is damaged
+    return images
+
+
+def _files_of(settings: Settings, split: str) -> list[Rendering]:
+    """All captchas of a split; StepError if a file was removed or added since."""
     image_manifest(settings)
     images = list(renderings(settings, split))
     folder = settings.images_folder / split
@@ -86,7 +94,7 @@ def list_images(settings: Settings, split: str) -> list[Rendering]:
 def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
     """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
     expected = image_manifest(settings)["images_digest"]
-    images = [image for split in SPLITS for image in list_images(settings, split)]
+    images = [image for split in SPLITS for image in _files_of(settings, split)]
     found = {name_in_list(image.path): files.file_digest(image.path) for image in images}
     if files.joint_digest(found) != expected:
         listed = read_list(settings)

@@ -13,14 +13,15 @@ import io
 import os
 import random
 import shutil
-import sys
+import tempfile
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from helpers.data.generate import generate
 from helpers.data.images import check_images, list_images
@@ -45,6 +46,9 @@ FILES = (  # kinds of file, as patterns below the experiment's folder
 )
 OUTCOMES = ("detected", "harmless", "unseen", "ugly")
 KINDS = ("bit", "cut", "swap", "missing")
+CHUNK = 48
+Row = tuple[str, str, str, str]
+"""File, kind of damage, outcome, what was said."""
 
 
 def network(settings: Settings) -> keras.Model:
@@ -146,25 +150,25 @@ def outcome(data_dir: Path, truth: dict[str, Any] | None, skip: tuple[str, ...] 
     return ("detected", told) if told else ("harmless", found if truth is None else "")
 
 
-def try_damages(count: int, seed: int, folder: Path) -> list[tuple[str, str, str, str]]:
-    """(file, kind of damage, outcome, what was said) for so many damages."""
-    whole, chance, rows = folder / "whole", random.Random(seed), []
-    prepare(whole)
-    shutil.copytree(whole, folder / "truth")
-    truth = outcome(data_in(folder / "truth"), None)
+def try_damages(numbers: range, seed: int, folder: Path) -> list[Row]:
+    """What came of these damages; each depends on its own number and the seed alone. `folder` holds `prepare`d data."""
+    rows, place = [], Path(tempfile.mkdtemp(dir=folder))
+    shutil.copytree(folder / "whole", place / "truth")
+    truth = outcome(data_in(place / "truth"), None)
     assert truth[0] == "harmless", truth
     cases = [(pattern, kind) for pattern in FILES for kind in KINDS]
-    for number in tqdm(range(count), file=sys.stdout, unit=" damages", ncols=79, mininterval=5):
-        pattern, kind = cases[number % len(cases)] if count >= len(cases) else chance.choice(cases)
-        copy = folder / "copy"
-        shutil.copytree(whole, copy)
+    for number in numbers:
+        chance, (pattern, kind) = random.Random(f"{seed}-{number}"), cases[number % len(cases)]
+        copy = place / "copy"
+        shutil.copytree(folder / "whole", copy)
         path = chance.choice(sorted((copy / "base").glob(pattern)))
-        place = copy / "other" / path.parent.relative_to(copy / "base")
-        twin = min(place.glob(f"{path.name[:5]}*{path.suffix}"))
+        other = copy / "other" / path.parent.relative_to(copy / "base")
+        twin = min(other.glob(f"{path.name[:5]}*{path.suffix}"))
         damage(path, kind, twin, chance)
         trains = pattern.startswith(("checkpoint", "history", "progress", "experiment"))
         rows.append((pattern, kind, *outcome(data_in(copy), truth[1], () if trains else ("train",))))
         shutil.rmtree(copy)
+    shutil.rmtree(place)
     return rows
 
 
@@ -174,7 +178,7 @@ def data_in(folder: Path) -> Path:
     return folder
 
 
-def table(rows: list[tuple[str, str, str, str]]) -> str:
+def table(rows: list[Row]) -> str:
     """How often which outcome came, for each kind of file."""
     counts = collections.Counter((pattern, result) for pattern, _, result, _ in rows)
     lines = ["| file | " + " | ".join(OUTCOMES) + " |", "|---|" + "---|" * len(OUTCOMES)]
@@ -186,7 +190,22 @@ def table(rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def report(count: int, seed: int, folder: Path) -> str:
-    """A table of so many damages, and a line for each that went unseen or was ugly."""
-    rows = try_damages(count, seed, folder)
-    bad = [f"{result}: {kind} in {file}: {said}" for file, kind, result, said in rows if result in OUTCOMES[2:]]
-    return "\n".join([table(rows), *bad])
+    """A table of so many damages, and a line for each that went unseen or was ugly.
+
+    A new process makes each `CHUNK` of them, since TensorFlow keeps the graphs of all networks that it ever saw.
+    """
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"  # as many processes as cores share the work already
+    alone = {"mp_context": get_context("spawn"), "max_tasks_per_child": 1}
+    chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
+    rows: list[Row] = []
+    with ProcessPoolExecutor(os.cpu_count(), **alone) as pool:
+        pool.submit(prepare, folder / "whole").result()  # with one thread too: weights are the same to the bit
+        for done in as_completed([pool.submit(try_damages, chunk, seed, folder) for chunk in chunks]):
+            rows += (found := done.result())
+            counts = collections.Counter(result for _, _, result, _ in rows)
+            print(f"{len(rows):,} damages: " + ", ".join(f"{counts[name]} {name}" for name in OUTCOMES), flush=True)
+            for file, kind, result, said in found:
+                if result in OUTCOMES[2:]:
+                    print(f"{result}: {kind} in {file}: {said}", flush=True)
+    del os.environ["TF_NUM_INTRAOP_THREADS"]
+    return table(rows)
