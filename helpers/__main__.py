@@ -1,7 +1,8 @@
-"""What stands behind `make run` and `make clean`.
+"""What stands behind `make run` and `make clean`, and what reads pictures without Jupyter.
 
 python -m helpers run    executes copies of the five notebooks in the data folder, and prints the accuracy
 python -m helpers clean  deletes the experiments in the data folder, after showing them and what stays
+python -m helpers read   reads pictures: FILE ... [--csv] [--experiment NAME]
 """
 
 import argparse
@@ -19,7 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
-from helpers.errors import TutorialError
+from helpers.errors import Stopped, TutorialError
 from helpers.experiments import score_of
 from helpers.experiments.cleaning import clean
 from helpers.files import written_whole
@@ -88,9 +89,23 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     as_written = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser("python -m helpers", **as_written)
-    parser.add_argument("task", choices=["run", "clean"])
-    task = {"run": run, "clean": clean}[parser.parse_args(arguments).task]
-    return carried_out(task)
+    parser.add_argument("task", choices=["run", "clean", "read"])
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("--csv", action="store_true", help="rows of file, text, confidence, familiar and error")
+    parser.add_argument("--experiment", help="whose network reads the files, if not that of default")
+    given = parser.parse_intermixed_args(arguments)
+    if (given.task == "read") != bool(given.files) or (given.task != "read" and (given.csv or given.experiment)):
+        parser.error("`read` takes files and these options, and no other task does")
+
+    def read(settings: Settings) -> None:
+        from helpers.experiments.from_files import read_files  # imports TensorFlow
+
+        try:
+            read_files(load_settings(given.experiment or "default", settings.profile), given.files, given.csv)
+        except KeyboardInterrupt:
+            raise Stopped("Stopped.") from None
+
+    return carried_out({"run": run, "clean": clean, "read": read}[given.task])
 
 
 def in_plain_letters(error: UnicodeError) -> tuple[str, int]:

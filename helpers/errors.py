@@ -1,5 +1,6 @@
 """The one family of errors. A message says what is wrong, where, and what to do next."""
 
+import contextlib
 import operator
 from typing import Any
 
@@ -34,9 +35,7 @@ class ImageError(TutorialError):
 
 def whole_number(name: str, value: Any, least: int, most: int = 10**8 - 1) -> int:
     """`value` as an int, which may be a whole number of numpy's; SettingsError if it is none, or out of bounds."""
-    try:
+    with contextlib.suppress(TypeError):
         if not isinstance(value, bool) and least <= operator.index(value) <= most:
             return operator.index(value)
-    except TypeError:
-        pass
     raise SettingsError(f"{name}: {value!r} must be a whole number from {least} to {most:,}.")

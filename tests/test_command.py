@@ -1,10 +1,12 @@
 """The commands behind make: what is executed and why, what is stamped, and what is deleted."""
 
+import csv
 import dataclasses
 import io
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +19,14 @@ from nbclient import NotebookClient
 
 from helpers import __main__ as command
 from helpers import files
+from helpers.captchas.drawing import draw_captcha
+from helpers.captchas.styles import CaptchaStyle
 from helpers.data.generate import generate
 from helpers.errors import SettingsError, StepError
 from helpers.experiments import list_experiments
 from helpers.experiments.cleaning import remove_experiment
+from helpers.network.alexnet import build_alexnet
+from helpers.network.saved import save_network
 from helpers.reading import Reader
 from helpers.settings import Settings, load_settings
 from tests import renew
@@ -484,3 +490,83 @@ def test_an_experiment_that_is_written_to_is_not_removed(recorded, monkeypatch, 
     with files.only_writer(mine), pytest.raises(StepError, match="Another process is writing"):
         remove_experiment("tiny", sure=True)
     assert recorded.manifest_path.is_file() and recorded.records_manifest_path.is_file()
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch) -> list[str]:
+    """Files of three captchas, and a data folder without experiments."""
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
+    paths = [str(tmp_path / f"{text}.png") for text in ("5020", "0417", "9983")]
+    for seed, path in enumerate(paths):
+        draw_captcha(Path(path).stem, CaptchaStyle(), seed).save(path)
+    return paths
+
+
+def test_read_prints_a_sentence_for_each_file(pictures, capsys):
+    assert command.main(["read", *pictures]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == pictures
+    for line, path in zip(lines, pictures, strict=True):
+        assert re.fullmatch(rf"Read as {Path(path).stem}, \d[\d.]+ % sure\.", line.partition(": ")[2])
+
+
+def test_read_writes_a_table_and_names_what_cannot_be_read(pictures, capsys):
+    assert (
+        command.main(["read", "--csv", pictures[0], __file__, "nowhere.png", "--experiment", "default", pictures[1]])
+        == 1
+    )
+    said = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert [row["file"] for row in rows] == [pictures[0], __file__, "nowhere.png", pictures[1]]
+    assert [row["text"] for row in rows] == ["5020", "", "", "0417"]
+    assert [row["familiar"] for row in rows] == ["1", "0", "0", "1"]
+    assert float(rows[0]["confidence"]) > 0.5 and float(rows[1]["confidence"]) == 0
+    assert "is no readable image" in rows[1]["error"] and "does not exist" in rows[2]["error"]
+    told, failed = said.err.splitlines()
+    assert told == "It reads with the network 'default' that comes along."
+    assert failed == "2 of 4 files could not be read."
+
+
+def test_read_finds_the_files_of_a_pattern(pictures, capsys):
+    folder = Path(pictures[0]).parent
+    assert command.main(["read", str(folder / "*.png"), str(folder / "none*.png")]) == 1
+    said = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in said.out.splitlines()] == sorted(pictures)
+    assert "none*.png does not exist" in said.err and "1 of 4 files" in said.err
+
+
+def test_a_name_with_brackets_is_no_pattern(pictures, capsys):
+    place = Path(pictures[0]).with_name("a[1].png")
+    shutil.copy(pictures[0], place)
+    shutil.copy(pictures[1], place.with_name("a1.png"))
+    assert command.main(["read", str(place)]) == 0
+    assert capsys.readouterr().out.startswith(f"{place}: Read as 5020")
+
+
+def test_an_interrupt_of_read_is_one_word(pictures, monkeypatch, capsys):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Reader, "read", interrupted)
+    assert command.main(["read", *pictures]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "Stopped."
+
+
+def test_read_takes_an_experiments_own_network_first(pictures, capsys, monkeypatch):
+    style = CaptchaStyle(alphabet="ab", length=(4, 4))
+    settings = load_settings(style=style)
+    save_network(settings.model_path, build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16)), style)
+    assert command.main(["read", pictures[0]]) == 0
+    assert "Read as aaaa, 6" in capsys.readouterr().out  # it guesses
+    assert command.main(["read", pictures[0], "--experiment", "nowhere"]) == 1
+    assert "There is no trained network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["read"], ["run", "5020.png"], ["clean", "5020.png"], ["clean", "--experiment", "mine"], ["run", "--csv"], []],
+)
+def test_only_read_takes_files(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(arguments)
+    assert stopped.value.code == 2

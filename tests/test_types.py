@@ -152,7 +152,7 @@ def test_wrong_splits_and_batches_are_told(recorded):
     "shape", [(60, 160, 2), (60, 160, 5), (3, 60, 160), (4, 60, 160), (9600,), (), (1, 1, 60, 160, 3), (60, 160, 0)]
 )
 def test_an_array_that_may_be_read_in_two_ways_is_refused(reader, shape):
-    with pytest.raises(ImageError, match="neither a picture nor a batch"):
+    with pytest.raises(ImageError, match="is not clearly one picture or a batch"):
         reader.read(np.zeros(shape, np.uint8))
 
 

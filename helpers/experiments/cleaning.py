@@ -74,7 +74,7 @@ def remove_experiment(experiment: str, only: str = "", sure: bool = False) -> No
             locks.enter_context(only_writer(each))
         last = [folder / "experiment.json", folder / ".lock"]  # so that what is left after a stop is still known
         for path in [what] if only else [each for each in folder.iterdir() if each not in last] + last[:1]:
-            shutil.rmtree(path, ignore_errors=not path.exists()) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if not only:
         shutil.rmtree(folder)
     print("Deleted.")

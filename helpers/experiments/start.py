@@ -12,6 +12,12 @@ from helpers.quiet_tensorflow import keras
 from helpers.settings import Settings, open_experiment
 
 
+def comes_along(settings: Settings, name: str | Path) -> Path | None:
+    """The network of this name that comes along with these notebooks, if there is one and none was trained here."""
+    shipped = RESULTS / f"{name}.keras"
+    return shipped if shipped.is_file() and not (settings.folder.parent / name / "model.keras").is_file() else None
+
+
 def start_from(model: keras.Model, settings: Settings, source: str | Path) -> keras.Model:
     """The untrained `model` with the weights of another experiment's network; compile it afterwards.
 
@@ -20,10 +26,9 @@ def start_from(model: keras.Model, settings: Settings, source: str | Path) -> ke
     length or size of picture, the convolutions are taken over, and the dense layers that do not fit begin anew, which
     is told. A StepError refuses a network that has other layers.
     """
-    path, shipped, found = Path(source), RESULTS / f"{source}.keras", None
+    path, shipped, found = Path(source), comes_along(settings, source), None
     if path.suffix != ".keras":
-        own = settings.folder.parent / source / "model.keras"
-        if shipped.is_file() and not own.is_file():
+        if shipped:
             path = shipped
             print(f"It begins with the network '{source}' that comes along.")
         else:

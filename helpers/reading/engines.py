@@ -36,6 +36,7 @@ class Engines:
             flat = tf.reshape(tf.cast(logits, tf.float32), [-1, math.prod(self._shape)])
             return tf.concat([flat, certainties[:, None], responses], axis=1)
 
+        self.look = look
         self._many = tf.function(look, input_signature=[tf.TensorSpec([None, *picture], tf.uint8)])
         self._one = tf.function(look, input_signature=[tf.TensorSpec([1, *picture], tf.uint8)])
         self._lock = threading.Lock()  # Lite answers one caller at a time

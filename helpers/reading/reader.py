@@ -40,8 +40,8 @@ def is_one(shape: tuple[int, ...]) -> bool:
     several = len(shape) == 3 and shape[2] not in (1, 3, 4)
     if (several and (shape[2] < NARROW or shape[0] in (3, 4))) or not 2 <= len(shape) <= 4:
         raise ImageError(
-            f"An array {list(shape)} is neither a picture nor a batch for sure. Give [height, width], with 1, 3 or 4 "
-            "channels [height, width, channels], or a batch: [batch, height, width, channels]."
+            f"An array {list(shape)} is not clearly one picture or a batch. Give one as [height, width] or "
+            "[height, width, channels], with 1, 3 or 4 channels, and a batch as [batch, height, width, channels]."
         )
     return len(shape) < 4 and not several
 
@@ -97,6 +97,17 @@ class Reader:
         while batch := list(itertools.islice(given, BATCH_SIZE)):  # no more pictures than that are in memory at a time
             readings += self._read_batch(batch, errors)
         return readings
+
+    def export(self, path: str | os.PathLike) -> None:
+        """Write the network as an ONNX file, which onnxruntime reads without TensorFlow. Needs the package tf2onnx.
+
+        It takes grey pictures "images", uint8 [batch, height, width, 1], and gives "probabilities", float32 [batch,
+        positions, classes]; its metadata hold "classes" and "style" as JSON. It reads each picture once: without the
+        second look that `read` takes at doubtful ones, and without `familiar`.
+        """
+        from helpers.reading.export import write_onnx  # few need it
+
+        write_onnx(path, self._answer, self.style, self.calibration.temperature)
 
     def _look(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of pictures [batch, height, width, 1], and whether each looks like the training captchas."""

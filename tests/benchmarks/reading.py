@@ -41,15 +41,7 @@ def ours() -> tuple[Callable[[str], str], Reader]:
 
 def export_network(path: str) -> None:
     """Write the trained network as an ONNX file: uint8 pictures -> probabilities."""
-    import tf2onnx
-
-    from helpers.quiet_tensorflow import tf
-
-    reader = Reader.load("default")
-    model, temperature = reader.model, reader.calibration.temperature
-    takes = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
-    function = tf.function(lambda images: tf.nn.softmax(model(images) / temperature), input_signature=takes)
-    tf2onnx.convert.from_function(function, input_signature=takes, opset=17, output_path=path)
+    Reader.load("default").export(path)
 
 
 def onnx_reader(network: str, classes: str) -> Callable[[str], str]:
