@@ -4,6 +4,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 else
 BIN := .venv/bin
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 endif
 
 .PHONY: run test lab notebooks bench bench-original bench-frontier bench-labels experiments ship lint clean help
@@ -27,8 +28,8 @@ test: .venv/.installed  ## check the code, run the unit tests, and run every not
 	$(BIN)/python -m pytest tests
 	$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
-lab: .venv/.installed  ## open JupyterLab on notebook 1
-	$(BIN)/jupyter lab notebooks/01_check_environment.ipynb
+lab: .venv/.installed  ## open JupyterLab on notebook 1; with PROFILE=quick, on few captchas
+	$(if $(PROFILE),CAPTCHA_PROFILE=$(PROFILE)) $(BIN)/jupyter lab $(ROOT) --LabApp.default_url=lab/tree/notebooks/01_check_environment.ipynb
 
 notebooks: .venv/.installed  ## execute the stale committed notebooks in place, on the full profile; with ALL=1, all of them
 	@CAPTCHA_PROFILE=full $(BIN)/python -m tests.renew $(if $(filter 1,$(ALL)),--all)

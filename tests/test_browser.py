@@ -8,6 +8,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -26,7 +27,8 @@ from helpers.captchas.styles import CaptchaStyle
 REQUIRED = os.environ.get("CAPTCHA_BROWSER") == "required"  # then a skip would be a failure
 sync_api = (importlib.import_module if REQUIRED else pytest.importorskip)("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+REPOSITORY = Path(__file__).resolve().parent.parent
+NOTEBOOKS = REPOSITORY / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
 EXPLORER, PICKER = "explorer = ", "Picker("  # the cells that show widgets
 KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
@@ -50,8 +52,12 @@ class Lab(NamedTuple):
 
 @contextmanager
 def running_lab(folder):
-    """A JupyterLab on a copy of the notebooks in `folder`, with a data folder of its own there."""
-    shutil.copytree(NOTEBOOKS, folder / "notebooks")
+    """A JupyterLab, as `make lab` starts it, on a copy of this project in `folder`, with its data there too."""
+    for name in ("notebooks", "helpers", ".github"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "README.md", folder)
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (as_made,) = re.findall(r"/jupyter lab .*?(--LabApp\.default_url=\S+)", makefile)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -60,13 +66,14 @@ def running_lab(folder):
     person = {name: value for name, value in os.environ.items() if name not in of_tests}
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--IdentityProvider.token=test",
-         "--LabApp.expose_app_in_browser=True", "--allow-root", f"--ServerApp.root_dir={folder / 'notebooks'}"],
+         "--LabApp.expose_app_in_browser=True", "--allow-root", as_made],
+        cwd=folder,
         env={**person, **own, "CAPTCHA_DATA_DIR": str(folder / "data"), "CAPTCHA_PROFILE": "quick"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        yield Lab(f"http://localhost:{port}/lab/tree/{{}}?token=test&reset", folder / "data")
+        yield Lab(f"http://localhost:{port}/lab/tree/notebooks/{{}}?token=test&reset", folder / "data")
     finally:
         server.terminate()
         server.wait(30)
@@ -191,7 +198,8 @@ def choose_a_picture(page, folder):
     (folder / "notes.png").write_text("no picture")
     go_below(page, PICKER)
     button = page.get_by_role("button", name="Choose a file")
-    for name, answer in (("mine.png", "Read as"), ("notes.png", "notes.png is no readable image")):
+    broken = ("notes.png", "notes.png is no readable image")
+    for name, answer in (("mine.png", "Read as"), broken, ("mine.png", "Read as"), broken):
         with page.expect_file_chooser() as chooser:
             button.click()
         chooser.value.set_files(folder / name)
@@ -255,6 +263,23 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
     assert '| noisy | `CaptchaStyle.preset("noisy")` |' in table
     (cell,) = [cell for cell in notebook["cells"] if cell["source"] == "ax = draw_scoreboard()"]
     assert any("image/png" in output["data"] for output in cell["outputs"])
+
+
+def follow(page, target):
+    """Click the last link to this file, and wait until it is open."""
+    page.locator(f".jp-RenderedMarkdown:visible a[href*='{target}']").last.click()
+    page.wait_for_function("name => jupyterapp.shell.currentWidget?.title.label === name", arg=target)
+    page.wait_for_function("jupyterapp.shell.currentWidget.context?.isReady ?? true")
+
+
+def test_the_links_lead_through_the_lessons_and_to_the_overview(page, lab):
+    names = [path.name for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
+    open_notebook(page, lab, names[0], "default")
+    for name in [*names[1:], *names[-2::-1]]:  # to the last, and back to the first
+        follow(page, name)
+    for name in ("README.md", names[1]):
+        follow(page, name)
+    page.evaluate("jupyterapp.shell.closeAll()")
 
 
 def label_by_keyboard(page, truth, until):
