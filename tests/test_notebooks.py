@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import json
+import os
 import re
 import statistics
 import subprocess
@@ -61,6 +63,8 @@ CHECKED_CELLS = {
         "serialized = example.SerializeToString(deterministic=True)",
         'parts = {"length": 8, "checksum of the length": 4, "the Example": len(serialized), "checksum of the data": 4}',
         'length, checksum = struct.unpack("<QI", record[:12])',
+        "def crc32c(data):",
+        "def masked(remainder):",
         "batch = tf.constant([from_helper])",
         "different",
         'paths = [str(settings.records_folder / shard["name"]) for shard in manifest["shards"]["train"]]',
@@ -247,7 +251,9 @@ def test_links_lead_back_and_forth(path):
         assert "(../README.md)" in cell.source
 
 
-PAGES = [REPOSITORY / name for name in ("README.md", "helpers/README.md", ".github/CONTRIBUTING.md")]
+PAGES = [
+    REPOSITORY / name for name in ("README.md", "helpers/README.md", ".github/CONTRIBUTING.md", "notebooks/glossary.md")
+]
 
 
 @pytest.mark.parametrize("path", [*EVERY, *PAGES], ids=lambda path: path.relative_to(REPOSITORY).as_posix())
@@ -257,6 +263,46 @@ def test_relative_links_exist(path):
     assert links
     for link in links:
         assert (path.parent / link.split("#")[0]).exists(), link
+
+
+def test_each_term_of_the_glossary_is_led_to_once_where_a_lesson_has_it_first():
+    page = (REPOSITORY / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^### (.+)$", page, flags=re.MULTILINE)
+    assert terms == sorted(terms, key=str.lower)
+    anchors = [term.replace(" ", "-") for term in terms]
+    assert all(re.fullmatch(r"[a-z0-9-]+", anchor) for anchor in anchors)  # GitHub's and JupyterLab's are the same then
+    leading = [link for path in NUMBERED for link in re.findall(r"\]\(glossary\.md#([^)]*)\)", prose(path))]
+    assert set(leading) == set(anchors)
+    assert len(leading) - len(set(leading)) <= 1  # a digest is also called a hash
+
+
+def test_the_workflows_and_the_pages_run_what_make_test_runs():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    commands = re.findall(
+        r"^\t\$\(BIN\)/(.+)", makefile.partition("\ntest:")[2].partition("\n\n")[0], flags=re.MULTILINE
+    )
+    assert len(commands) == 4
+    workflow = (REPOSITORY / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8").replace('"', "")
+    contributing = PAGES[2].read_text(encoding="utf-8")
+    for line in commands:
+        assert f"$BIN/{line}" in workflow
+        assert f".venv/bin/{line}\n" in contributing
+        assert f".venv/bin/{line}\n" in PAGES[0].read_text(encoding="utf-8") or line.startswith("ruff")
+
+
+def test_services_build_the_lessons_on_the_quick_profile():
+    told = json.loads((REPOSITORY / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    target = told["postCreateCommand"].removeprefix("make ")
+    assert f"\n{target}:" in (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    assert told["containerEnv"] == {"CAPTCHA_PROFILE": "quick"}
+    for name in told["customizations"]["codespaces"]["openFiles"]:
+        assert (REPOSITORY / name).is_file()
+    binder = REPOSITORY / ".binder"
+    (line,) = (binder / "requirements.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    assert (binder / line.removeprefix("-r ")).samefile(REPOSITORY / "requirements.txt")
+    if os.name != "nt":
+        printed = subprocess.run([binder / "start", "printenv", "CAPTCHA_PROFILE"], capture_output=True, text=True)
+        assert printed.stdout == "quick\n"
 
 
 REFUSED = {  # what each cell that must fail is refused with
