@@ -25,19 +25,20 @@ def read_files(settings: Settings, paths: list[str], as_csv: bool = False) -> No
         print(f"It reads with the network '{settings.experiment}' that comes along.", file=sys.stderr)
     reader = Reader.load(shipped or settings.experiment)
     paths = [each for path in paths for each in ((not exists(path) and sorted(glob(path))) or [path])]  # for Windows
-    rows, failed = csv.writer(sys.stdout, lineterminator="\n"), []
+    rows, failed = csv.writer(sys.stdout, lineterminator="\n"), 0
     if as_csv:
         sys.stdout.reconfigure(encoding="utf-8")  # names of files have to stay as they are
         rows.writerow(COLUMNS)
     for start in range(0, len(paths), BATCH_SIZE):
         some = list(map(Path, paths[start : start + BATCH_SIZE]))
         for path, reading in zip(some, reader.read(some, errors="collect"), strict=True):
-            failed += [reading.error] if reading.error else []
+            failed += reading.error is not None
             if as_csv:
-                error = reading.error or ""
-                rows.writerow((path, reading.text, f"{reading.confidence:.6f}", int(reading.familiar), error))
+                known = f"{reading.confidence:.6f}", int(reading.familiar), reading.error or ""
+                rows.writerow((path, reading.text, *known))
+            elif reading.error:
+                print(reading.error, file=sys.stderr, flush=True)
             else:
-                said = (f"{path}: {verdict(reading)}", sys.stdout) if not reading.error else (reading.error, sys.stderr)
-                print(said[0], file=said[1], flush=True)
+                print(f"{path}: {verdict(reading)}", flush=True)
     if failed:
-        raise ImageError(f"{len(failed)} of {len(paths)} files could not be read.")
+        raise ImageError(f"{failed} of {len(paths)} files could not be read.")
