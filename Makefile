@@ -26,7 +26,7 @@ test: .venv/.installed  ## check the code, run the unit tests, and run every not
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+	$(BIN)/python -m pytest notebooks -p tests.claims --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 lab: .venv/.installed  ## open JupyterLab on notebook 1; with PROFILE=quick, on few captchas
 	$(if $(PROFILE),CAPTCHA_PROFILE=$(PROFILE)) $(BIN)/jupyter lab $(ROOT) --LabApp.default_url=lab/tree/notebooks/01_check_environment.ipynb

@@ -1,7 +1,8 @@
-"""A learner's way through JupyterLab, in a real browser: turn a knob, try a style, make an experiment, compare.
+"""A learner's way through JupyterLab, in a real browser: every notebook, its widgets, its links, in both themes.
 
 Needs Chromium and what tests/requirements.txt names, which the notebooks themselves do not need. Without
-them this file is skipped, unless CAPTCHA_BROWSER=required. It takes some minutes.
+them this file is skipped, unless CAPTCHA_BROWSER=required. It takes a quarter of an hour, and leaves pictures of
+what it saw in tests/screenshots. CAPTCHA_BROWSER=everything also runs the notebooks beyond the five, 8 minutes more.
 """
 
 import csv
@@ -24,12 +25,14 @@ from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.fonts import find_font
 from helpers.captchas.styles import CaptchaStyle
 
-REQUIRED = os.environ.get("CAPTCHA_BROWSER") == "required"  # then a skip would be a failure
+REQUIRED = os.environ.get("CAPTCHA_BROWSER") in ("required", "everything")  # then a skip would be a failure
 sync_api = (importlib.import_module if REQUIRED else pytest.importorskip)("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = REPOSITORY / "notebooks"
 NUMBERED = [path.name for path in sorted(NOTEBOOKS.glob("0[2-5]*.ipynb"))]
+BEYOND = [f"beyond/{path.name}" for path in sorted((NOTEBOOKS / "beyond").glob("*.ipynb"))]
+SCREENSHOTS = REPOSITORY / "tests" / "screenshots"
 EXPLORER, PICKER = "explorer = ", "Picker("  # the cells that show widgets
 KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
 # The kernel is idle between two cells as well: only when nothing runs for two seconds are all through.
@@ -144,6 +147,36 @@ def run(page, command):
     return notebook
 
 
+WATCH = """() => { window.live = {pictures: new Set(), vanished: 0, text: ""};
+    const cell = jupyterapp.shell.currentWidget.content.widgets.findLast(
+        cell => cell.model.sharedModel.getSource().includes("training = train(model, settings)"));
+    setInterval(() => {
+        if (cell.isDisposed || cell.model.executionState !== "running") return;
+        const shown = cell.model.outputs.toJSON().map(output => output.data?.["image/png"]).filter(Boolean);
+        shown.forEach(picture => live.pictures.add(picture));
+        live.vanished += live.pictures.size > 0 && shown.length === 0;
+    }, 50); }"""
+
+
+def take_screenshots(page, name):
+    """Pictures of the whole notebook as it is now, in the light and the dark theme."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    outer = "jupyterapp.shell.currentWidget.content.outerNode"
+    usual = page.viewport_size
+    page.set_viewport_size({"width": usual["width"], "height": 3_000})
+    for theme in ("Dark", "Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}")
+        page.wait_for_function("theme => document.body.dataset.jpThemeLight === String(theme === 'Light')", arg=theme)
+        for number in range(30):
+            page.evaluate(f"top => {outer}.scrollTo(0, top)", 2_800 * number)
+            page.wait_for_timeout(150)  # until what has come into view is rendered
+            at = page.evaluate(f"{outer}.scrollTop")
+            page.screenshot(path=SCREENSHOTS / f"{name.replace('/', '-')}-{theme.lower()}-{number:02}.png")
+            if at < 2_800 * number - 1:
+                break
+    page.set_viewport_size(usual)
+
+
 def close(page):
     """Free the kernel's memory."""
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
@@ -209,7 +242,13 @@ def choose_a_picture(page, folder):
 def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab, tmp_path):
     for name in NUMBERED:
         open_notebook(page, lab, name, "default")
+        page.evaluate(WATCH if name.startswith("04") else "null")
         run(page, "notebook:run-all-cells")
+        if name.startswith("04"):
+            seen, vanished = page.evaluate("[live.pictures.size, live.vanished]")
+            print(f"{seen} pictures of the training run")
+            assert seen >= 5 and not vanished
+        take_screenshots(page, name)
         close(page)
 
     open_notebook(page, lab, NUMBERED[0], "noisy")
@@ -266,19 +305,19 @@ def test_a_knob_a_preset_a_second_experiment_and_a_picture_of_ones_own(page, lab
 
 
 def follow(page, target):
-    """Click the last link to this file, and wait until it is open."""
-    page.locator(f".jp-RenderedMarkdown:visible a[href*='{target}']").last.click()
-    page.wait_for_function("name => jupyterapp.shell.currentWidget?.title.label === name", arg=target)
-    page.wait_for_function("jupyterapp.shell.currentWidget.context?.isReady ?? true")
+    """Click the last link to this file, a path in the repository, and wait until it is open."""
+    page.locator(f".jp-RenderedMarkdown:visible a[href*='/files/{target}']").last.click()
+    page.wait_for_function("path => jupyterapp.shell.currentWidget?.context?.path === path", arg=target)
+    page.wait_for_function("jupyterapp.shell.currentWidget.context.isReady")
 
 
 def test_the_links_lead_through_the_lessons_and_to_the_overview(page, lab):
-    names = [path.name for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
-    open_notebook(page, lab, names[0], "default")
-    for name in [*names[1:], *names[-2::-1]]:  # to the last, and back to the first
-        follow(page, name)
-    for name in ("README.md", names[1]):
-        follow(page, name)
+    paths = [f"notebooks/{path.name}" for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
+    open_notebook(page, lab, Path(paths[0]).name, "default")
+    for path in [*paths[1:], *paths[-2::-1]]:  # to the last, and back to the first
+        follow(page, path)
+    for path in ("README.md", paths[1]):
+        follow(page, path)
     page.evaluate("jupyterapp.shell.closeAll()")
 
 
@@ -317,3 +356,16 @@ def test_pictures_are_labelled_by_keyboard_also_after_a_restart(page, lab, tmp_p
         rows = list(csv.DictReader(file))
     assert len(rows) == 20 and all(row["text"] == truth[row["file"]] for row in rows)
     assert any(row["guess"] != row["text"] for row in rows) and any(row["guess"] == row["text"] for row in rows)
+
+
+@pytest.mark.skipif(os.environ.get("CAPTCHA_BROWSER") != "everything", reason="CAPTCHA_BROWSER=everything runs it")
+def test_every_notebook_beyond_the_five_runs_after_them(page, lab):
+    open_notebook(page, lab, "01_check_environment.ipynb", "default")
+    run(page, "notebook:run-all-cells")
+    take_screenshots(page, "01_check_environment.ipynb")
+    close(page)
+    for name in BEYOND:
+        open_notebook(page, lab, name, "default")
+        run(page, "notebook:run-all-cells")
+        take_screenshots(page, name)
+        close(page)
