@@ -5,12 +5,12 @@ python -m helpers clean  deletes the experiments in the data folder, after showi
 python -m helpers read   reads pictures: FILE ... [--csv] [--experiment NAME]
 """
 
-import argparse
 import codecs
 import os
 import re
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,10 @@ def name_of(path: Path) -> str:
 
 def tidy_outputs(notebook: nbformat.NotebookNode) -> None:
     """Keep what can be seen without a kernel: the last state of a progress bar's line, and the text of a widget."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":
-                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
-            elif "data" in output:
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if output.output_type == "stream":
+            output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | None = None) -> None:
@@ -57,12 +55,11 @@ def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | Non
     print(f"{name_of(path)}{why}", flush=True)
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop(STAMP, None)
-    total = sum(cell.cell_type == "code" for cell in notebook.cells)
     place = {"metadata": {"path": str(path.parent)}}
     quiet = {"record_timing": False, "store_widget_state": False, "extra_arguments": ["--log-level=40"]}  # errors only
     options = {"kernel_name": "python3", "coalesce_streams": True, "timeout": CELL_TIMEOUT, "resources": place, **quiet}
     look = {"bar_format": "  cell {n_fmt} of {total_fmt} |{bar}| {elapsed} {postfix}", "ncols": 99, "mininterval": 1}
-    bar = tqdm(total=total, file=sys.stdout, **look)
+    bar = tqdm(total=sum(cell.cell_type == "code" for cell in notebook.cells), file=sys.stdout, **look)
     starts = {"on_cell_start": lambda cell, cell_index: bar.set_postfix_str(cell.source.strip().split("\n")[0][:40])}
     try:
         with bar:
@@ -87,8 +84,7 @@ def run(settings: Settings) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    as_written = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    parser = argparse.ArgumentParser("python -m helpers", **as_written)
+    parser = ArgumentParser("python -m helpers", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=["run", "clean", "read"])
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--csv", action="store_true", help="rows of file, text, confidence, familiar and error")
@@ -125,16 +121,15 @@ def carried_out(task: Callable[[Settings], None]) -> int:
         settings = load_settings()
         os.environ |= {"CAPTCHA_PROFILE": settings.profile, "CAPTCHA_DATA_DIR": str(settings.data_dir)}
         task(settings)
+        return 0
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"\nA cell failed:\n{error}", file=sys.stderr)
-        return 1
     except (TutorialError, OSError) as error:
         print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("\nStopped. Images, records and finished epochs are kept: the same command goes on.", file=sys.stderr)
         return 130
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

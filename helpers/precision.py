@@ -1,8 +1,7 @@
 """Layers that compute faster while they are trained: 16-bit multiplications, and BatchNorm in one operation.
 
-A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. In the layers
-that compute in it, Keras casts the input and a copy of the weights. The weights themselves, normalisation, loss and
-all else stay in float32. Processors without such instructions only imitate them, which is slower than float32.
+A bfloat16 number is a float32 cut to its first 16 bits: the same range, two to three decimal digits. Weights, loss
+and all but multiplications stay in float32. Processors without such instructions only imitate them, slowly.
 Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 2019, arXiv:1905.12322.
 """
 
@@ -14,29 +13,22 @@ from pathlib import Path
 
 from helpers.quiet_tensorflow import ISA_LIMIT, keras, tf, uses_onednn
 
-INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
-LIMITED = r"(AVX2|AVX512_CORE)(_VNNI(_2)?)?|SSE41|AVX"  # values of ONEDNN_MAX_CPU_ISA that rule them out
+LIMITED = r"(AVX2|AVX512_CORE)(_VNNI(_2)?)?|SSE41|AVX"  # values of ONEDNN_MAX_CPU_ISA that rule bfloat16 out
 
 
 def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether TensorFlow multiplies bfloat16 numbers by instructions of the processor.
-
-    False where the system does not say (not Linux), and where oneDNN, which would do it, is switched off
-    or may not use these instructions (ONEDNN_MAX_CPU_ISA).
-    """
+    """Whether oneDNN may multiply bfloat16 numbers by instructions of the processor, as far as the system says it."""
     if not (uses_onednn() and cpu_info.is_file()) or re.fullmatch(LIMITED, ISA_LIMIT):
         return False
-    lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return not INSTRUCTIONS.isdisjoint(flags.split())
+    text = cpu_info.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"^flags.*\b(avx512_bf16|amx_bf16)\b", text, re.MULTILINE) is not None
 
 
 @contextmanager
 def quick_layers(model: keras.Model, bfloat16: bool | None = None) -> Iterator[None]:
     """While the block runs, layers of `model` compute as they do best here; afterwards as before.
 
-    Convolutions multiply in bfloat16, without the first, which would gain little. None asks `has_bfloat16`.
-    BatchNorm is one operation of TensorFlow; Keras puts it together from some ten.
+    Convolutions but the first multiply in bfloat16; None asks `has_bfloat16`. BatchNorm is one operation, not ten.
     """
     layers = model.layers if hasattr(model, "inputs") else []  # a class of one's own may not bear mixed types
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)][1:]
@@ -73,9 +65,7 @@ def _fused_batch_norm(
     if not (training and layer.trainable and mask is None):
         return type(layer).call(layer, inputs, training=training, mask=mask)
     flat = tf.reshape(inputs, [-1, 1, 1, inputs.shape[-1]])
-    normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=flat, scale=layer.gamma, offset=layer.beta, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
-    )
+    normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(flat, layer.gamma, layer.beta, epsilon=layer.epsilon)
     count = tf.cast(tf.shape(flat)[0], tf.float32)
     variance *= (count - 1) / count  # the operation divides by one less, Keras by all
     for moving, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):

@@ -2,9 +2,8 @@
 
 TensorFlow writes to the process's error stream before any setting of its own can stop it, so during the import that
 stream leads to a small process, which passes the words on only if this one ends meanwhile: they then tell why. Set
-TF_CPP_MIN_LOG_LEVEL=0 to see every line. By itself TensorFlow uses oneDNN only on processors
-with AVX-512 VNNI or newer, but those with AVX2 alone also train clearly faster with it. So it is switched on here,
-unless TF_ENABLE_ONEDNN_OPTS says 0. Both work only before it is imported: take `keras` and `tf` from here only.
+TF_CPP_MIN_LOG_LEVEL=0 to see every line. By itself TensorFlow uses oneDNN only on the newest processors; older ones,
+too, train clearly faster with it. TF_ENABLE_ONEDNN_OPTS=0 switches it off. Take `keras` and `tf` from here only.
 """
 
 import os
@@ -18,37 +17,30 @@ from helpers.errors import TutorialError
 
 OLDEST_KERAS = (3, 15)
 PUT_RIGHT = "Run `pip install -r requirements.txt`, then restart the kernel."
-
-
 WELL = "ended well\n"
 PASS_ON = "import sys; said = sys.stdin.read(); said.endswith(sys.argv[1]) or sys.stdout.write(said)"
 
 
 @contextmanager
 def quiet_start(heard: bool = False) -> Iterator[None]:
-    """While the block runs, lead the process's error stream (file descriptor 2) nowhere.
-
-    With `heard`, what is said there is passed on after all, if the process comes to its end in the block.
-    """
+    """Lead the error stream (file descriptor 2) nowhere; `heard`: but tell it if the process ends in the block."""
     try:
         kept = os.dup(2)
     except OSError:  # it is closed: nothing can be said anyway
         yield
         return
     command, listener = [sys.executable, "-ISc", PASS_ON, WELL], None
-    if heard:
-        with suppress(OSError):
-            listener = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=kept, text=True, errors="replace")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError):
+        listener = heard and subprocess.Popen(command, stdin=subprocess.PIPE, stdout=kept, text=True, errors="replace")
     try:
-        os.dup2(listener.stdin.fileno() if listener else nowhere, 2)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2((listener.stdin if listener else nowhere).fileno(), 2)
         yield
     finally:
         os.dup2(kept, 2)
+        os.close(kept)
         if listener:
             listener.communicate(WELL)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def check_keras(version: str, backend: str) -> None:
@@ -83,11 +75,10 @@ try:
         import tensorflow as tf
 
         tf.constant(0)  # its devices report themselves at the first operation
-except ImportError as reason:
+except BaseException as reason:  # also an interruption by hand
     sys.modules[HALF] = os
-    raise TutorialError(f"TensorFlow cannot be imported: {reason}. {PUT_RIGHT}") from None
-except BaseException:  # also an interruption by hand
-    sys.modules[HALF] = os
+    if isinstance(reason, ImportError):
+        raise TutorialError(f"TensorFlow cannot be imported: {reason}. {PUT_RIGHT}") from None
     raise
 check_keras(keras.__version__, keras.backend.backend())
 if quiet:  # such as the warning that a function is traced again, for another network

@@ -46,8 +46,8 @@ def percent(probability: float) -> str:
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
     """The Wilson score interval of a proportion, 95 % for the default z.
 
-    Unlike the textbook "p ± 1.96 standard errors" it stays inside 0 to 1 and keeps a width when
-    every answer was right. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    Unlike the textbook "p ± 1.96 standard errors" it stays inside 0 to 1 and keeps a width when every answer was
+    right; ValueError for counts of which none is a share. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
     if count < 1 or not 0 <= right <= count:
         raise ValueError(f"{right} right of {count} is no proportion.")
@@ -55,31 +55,29 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale
-    low = 0.0 if right == 0 else max(0.0, centre - half)
-    high = 1.0 if right == count else min(1.0, centre + half)
-    return low, high
+    return (centre - half if right else 0.0), (centre + half if right < count else 1.0)
 
 
 def proportion(right: int, count: int) -> Proportion:
     """A count of right answers with its share and Wilson interval."""
-    low, high = wilson_interval(right, count)
-    return Proportion(right, count, right / count, low, high)
+    interval = wilson_interval(right, count)  # first: it refuses what is no proportion
+    return Proportion(right, count, right / count, *interval)
 
 
 def digit_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     """The share of positions that were read right, 0 to 1."""
-    return float((_same_shape(labels, predicted) == predicted).mean())
+    return float(_right(labels, predicted).mean())
 
 
 def captcha_accuracy(labels: np.ndarray, predicted: np.ndarray) -> Proportion:
     """The share of captchas with every position right: whole-captcha accuracy."""
-    right = (_same_shape(labels, predicted) == predicted).all(axis=1)
+    right = _right(labels, predicted).all(axis=1)
     return proportion(int(right.sum()), len(right))
 
 
 def position_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """The share read right at each position, [positions]."""
-    return (_same_shape(labels, predicted) == predicted).mean(axis=0)
+    return _right(labels, predicted).mean(axis=0)
 
 
 def cross_entropy(labels: np.ndarray, logarithms: np.ndarray) -> float:
@@ -89,7 +87,7 @@ def cross_entropy(labels: np.ndarray, logarithms: np.ndarray) -> float:
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts [positions, true class, read class]."""
-    positions = _same_shape(labels, predicted).shape[1]
+    positions = _right(labels, predicted).shape[1]
     counts = np.zeros((positions, classes, classes), dtype=int)
     np.add.at(counts, (np.arange(positions), labels, predicted), 1)
     return counts
@@ -98,14 +96,14 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 def confusions(counts: np.ndarray, classes: str) -> list[tuple[str, str, int, int]]:
     """(true, read, how often, of how many) for every confusion in `counts`, as `confusion` gives, commonest first."""
     total = counts.sum(axis=0)
-    pairs = [(true, read) for true, read in zip(*np.nonzero(total), strict=True) if true != read]
+    pairs = [(true, read) for true, read in np.argwhere(total) if true != read]
     found = [(classes[true], classes[read], int(total[true, read]), int(total[true].sum())) for true, read in pairs]
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def _same_shape(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """`labels`, if both are [captchas, positions] of the same shape with at least one captcha."""
-    labels = np.asarray(labels)
-    if labels.ndim != 2 or labels.shape != np.shape(predicted) or not len(labels):
-        raise ValueError(f"Cannot compare labels {labels.shape} with predictions {np.shape(predicted)}.")
-    return labels
+def _right(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Which positions were read right, bool [captchas, positions]; ValueError unless both have that shape."""
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    if labels.ndim != 2 or labels.shape != predicted.shape or not len(labels):
+        raise ValueError(f"Cannot compare labels {labels.shape} with predictions {predicted.shape}.")
+    return labels == predicted

@@ -26,7 +26,7 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.records import write_records
-from helpers.network.alexnet import build_alexnet
+from helpers.network.alexnet import convolution, dense
 from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
 from helpers.settings import Settings, load_settings
@@ -47,9 +47,17 @@ def copy_experiment(settings: Settings, data_dir: Path) -> Settings:
     return copy
 
 
-def tiny_network(style: CaptchaStyle):
-    """An untrained network of a few thousand parameters."""
-    return build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16))
+def tiny_network(style: CaptchaStyle, filters: int = 8):
+    """An untrained network of a few thousand parameters, with two of AlexNet's convolutions and one dense layer."""
+    images = keras.Input((style.height, style.image_width, 1), name="images")
+    x = keras.layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, name="standardise")(images)
+    x = convolution(x, "conv1", 4, kernel=11, stride=2, pool="pool1")
+    x = convolution(x, "conv2", filters, kernel=3, pool="pool2")
+    x = dense(keras.layers.Flatten(name="flatten")(x), "dense1", 16, batch_norm=True)
+    x = keras.layers.Dropout(0.05, name="dense1_dropout")(x)
+    x = keras.layers.Dense(style.positions * len(style.classes), kernel_initializer="zeros", name="dense3")(x)
+    logits = keras.layers.Reshape((style.positions, len(style.classes)), name="logits")(x)
+    return keras.Model(images, logits, name="alexnet")
 
 
 @pytest.fixture(autouse=True)

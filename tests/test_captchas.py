@@ -242,8 +242,8 @@ def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatc
     chosen = []
 
     class Spy(SeededSecrets):
-        def __init__(self, seed):
-            super().__init__(seed)
+        def __init__(self, seed, steady):
+            super().__init__(seed, steady)
             choose = self.choice
             self.choice = lambda fonts: chosen[-1].append(choose(fonts)) or chosen[-1][-1]
 
@@ -255,6 +255,36 @@ def test_each_character_gets_a_font_of_its_own_when_there_are_several(monkeypatc
     assert all(len(fonts) == 4 for fonts in chosen)
     assert any(len(set(fonts)) > 1 for fonts in chosen)
     assert len({font.path for fonts in chosen for font in fonts}) == 3
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "same"),
+    [
+        ("text_color", (60, 120), ("fonts", "sizes", "angles", "gaps", "squash")),
+        ("text_color", (120, 190), ("fonts", "sizes", "angles", "gaps", "squash")),
+        ("background_color", (225, 230), ("fonts", "sizes", "angles", "gaps", "squash")),
+        ("text_opacity", (1, 2), ("fonts", "sizes", "angles", "gaps", "squash")),
+        ("warp_x", (0.1, 0.9), ("fonts", "sizes", "angles", "gaps", "squash", "contrast")),
+        ("rotation", (-60, 60), ("fonts", "sizes", "gaps", "squash", "contrast")),
+        ("space_probability", 0.0, ("fonts", "sizes", "angles", "contrast")),
+        ("noise_dots", 400, ("fonts", "sizes", "angles", "gaps", "squash", "contrast")),
+        ("fonts", "DejaVuSans", ("sizes", "angles", "contrast")),
+    ],
+)
+def test_steadily_drawn_only_the_knob_that_is_turned_changes(knob, value, same):
+    for seed in range(5):
+        usual, turned = (
+            draw_captcha("4728", style, seed, steady=True) for style in (CaptchaStyle(), CaptchaStyle(**{knob: value}))
+        )
+        assert usual.tobytes() != turned.tobytes()
+        assert [usual.info["drawn"][name] for name in same] == [turned.info["drawn"][name] for name in same]
+
+
+def test_steadily_drawn_curves_stay_where_dots_are_added():
+    pictures = [
+        np.asarray(draw_captcha("4728", CaptchaStyle(noise_dots=dots), 3, steady=True)).astype(int) for dots in (0, 9)
+    ]
+    assert ((pictures[0] - pictures[1]) != 0).any(axis=2).mean() < 0.05
 
 
 @settings(max_examples=30)

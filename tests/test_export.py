@@ -123,10 +123,24 @@ def test_what_onnx_does_not_have_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_in_its_place_is_told(reader, tmp_path):
-    runtime()
-    with pytest.raises(StepError, match="is a folder, where a file should be"):
-        reader.export(tmp_path)
+def test_a_broken_installation_is_told_too(reader, tmp_path, monkeypatch):
+    (tmp_path / "onnx.py").write_text("raise RuntimeError('numpy.core failed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnx", raising=False)
+    with pytest.raises(StepError, match="needs the package tf2onnx"):
+        reader.export(tmp_path / "captcha.onnx")
+
+
+@pytest.mark.parametrize("path", [".", ""])
+def test_a_folder_in_its_place_is_told_before_anything_is_converted(reader, path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(StepError, match=f"'{path}' is a folder, where a file should be"):
+        reader.export(path)
+
+
+def test_whatever_the_name_ends_in_it_is_onnx(reader, tmp_path):
+    session = session_of(reader, tmp_path / "captcha.json")
+    assert session.get_outputs()[0].name == "probabilities"
 
 
 def lines_of(path) -> str:

@@ -214,13 +214,13 @@ def test_a_network_that_is_only_begun_is_not_listed(tested):
     assert [experiment.network for experiment in list_experiments(tested)] == [None]
 
 
-def test_a_changed_layer_is_kept_apart_and_the_first_is_found_again(tested, capsys):
+def test_a_changed_layer_is_kept_apart_and_the_first_is_found_again(tested, tiny, capsys):
     def wider():
-        return build_alexnet(tested.style, filters=(4, 8, 8, 8, 12), dense_units=(16, 16))
+        return tiny(tested.style, filters=12)
 
     def same():
         keras.utils.set_random_seed(1)
-        return build_alexnet(tested.style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16))
+        return tiny(tested.style)
 
     before = digests(tested)
     to_the_end(wider(), tested)

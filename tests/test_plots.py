@@ -1,17 +1,24 @@
 """Every drawing shows its numbers, and survives nothing, one, many, no mistakes at all and nothing but mistakes."""
 
+import base64
 import inspect
+import io
+import itertools
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox
+from nbclient import NotebookClient
+from PIL import Image
 
 from helpers import plots
+from helpers.plots.basics import INK, in_notebook
 from helpers.scores import proportion
 
 CLASSES = "0123456789"
@@ -216,10 +223,77 @@ def test_the_lowest_panel_of_a_column_has_its_numbers_also_above_an_empty_place(
 
 def test_the_network_writes_shapes_and_parameters():
     written = texts(CASES["network"]())
-    assert "30×80×4\n1,000" in written
-    assert "15×40×4" in written
-    assert "1,099 parameters" in written
-    assert "16\n99" in texts(plots.network(LAYERS[-1:]))  # no layer with a picture
+    assert "30 × 80 × 4;  1,000" in written
+    assert "15 × 40 × 4" in written
+    assert "1,099 parameters, 91 % of them in conv1" in written
+    assert "16;  99" in texts(plots.network(LAYERS[-1:]))  # no layer with a picture
+
+
+def test_the_network_is_as_thick_as_its_pictures_and_as_long_as_its_channels():
+    ax = plots.network([("images", (60, 160, 1), 0), ("conv1", (30, 80, 4), 9), ("dense_with_a_long_name", (512,), 9)])
+    assert [bar.get_width() for bar in ax.patches] == [1, 4, 512]
+    thick = [bar.get_height() for bar in ax.patches]
+    assert thick == sorted(thick, reverse=True)
+    assert [text.get_text() for text in ax.get_legend().texts] == ["other", "convolution", "dense"]
+    assert ax.figure.get_size_inches()[0] <= 8.5
+
+
+@pytest.mark.parametrize("count", [1, 5, 30])
+def test_layers_of_any_network_keep_their_names_apart(count):
+    ax = plots.network([(f"a_layer_with_a_long_name_{n}", (8, 20, 2**n % 500 + 1), n) for n in range(count)])
+    FigureCanvasAgg(ax.figure).draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+# what a notebook shows
+
+
+def test_a_notebook_shows_figures_sharp_without_a_background_and_with_words():
+    ax = CASES["horizontal_bars"]()
+    content, told = in_notebook(ax.figure)
+    image = Image.open(io.BytesIO(content))
+    assert image.size in [(2 * told["width"] + odd, 2 * told["height"] + even) for odd in (0, 1) for even in (0, 1)]
+    assert told["alt"] == ax.get_title() != ""
+    alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    assert (alpha[:5] == 0).all()
+    assert (alpha == 0).mean() > 0.3
+    assert in_notebook(plots.gallery([np.zeros((6, 16))], ["one"], heading="All"))[1]["alt"] == "All"
+
+
+@pytest.mark.parametrize("background", [1.0, 0.0667])  # white, and the dark theme of JupyterLab
+def test_what_is_written_can_be_read_on_both_themes(background):
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    lighter, darker = sorted((luminance((background,) * 3), luminance(INK)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) > 4
+    for name in ("horizontal_bars", "curves", "shares", "gallery", "heat_map", "draw_progress"):
+        for text in figure_of(CASES[name]()).findobj(plt.Text):
+            on_a_shade = text.axes is not None and text in text.axes.texts and name == "heat_map"
+            assert to_hex(text.get_color()) not in ("#000000", "#ffffff") or on_a_shade, text
+
+
+def test_a_kernel_shows_that_figure():
+    source = "from helpers import plots\nax = plots.horizontal_bars({'a': 1}, 'x', 'one bar')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in ("1", source, source)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MPLBACKEND")
+        NotebookClient(notebook, kernel_name="python3").execute()
+    for cell in notebook.cells[1:]:
+        (output,) = cell.outputs
+        assert output.metadata["image/png"]["alt"] == "one bar"
+        assert "needs_background" not in output.metadata
+        image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        assert image.width // 2 == output.metadata["image/png"]["width"]
+
+
+@pytest.mark.parametrize("values", [{"a": 3.0, "b": 250_000}, {"a": 0.004, "b": 2.0}])
+def test_a_logarithmic_axis_has_plain_numbers(values):
+    written = texts(plots.horizontal_bars(values, "per second", "rates", logarithmic=True))
+    assert "mathdefault" not in written and "$" not in written
+    assert ("100,000" in written) == (max(values.values()) > 1e5)
 
 
 # bars
@@ -455,7 +529,7 @@ def test_progress_tells_the_last_accuracy(accuracy):
 
 def test_progress_draws_the_loss_and_the_line_of_guessing():
     figure = plots.draw_progress([POINT, {**POINT, "images": 200, "validation loss": 0.5}], 400, 256, 10)
-    above, below = figure.axes
+    _, above, _, below = figure.axes
     assert [list(line.get_ydata()) for line in below.lines[:2]] == [[2.3, 2.3], [2.31, 0.5]]
     assert [line.get_linestyle() for line in below.lines[:2]] == ["-", "--"]
     assert [line.get_linestyle() for line in above.lines[:4]] == ["-", "-", "--", "--"]
@@ -470,13 +544,23 @@ def test_progress_draws_the_loss_and_the_line_of_guessing():
 def test_progress_tells_a_loss_that_lies_above_the_axis(split):
     points = [POINT, {**POINT, "images": 100, f"{split} loss": 50.24}, {**POINT, "images": 200, f"{split} loss": 0.5}]
     figure = plots.draw_progress(points, 400, 256, 10)
-    assert figure.axes[1].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
+    assert figure.axes[3].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
     assert "the loss rises to 50.2" in texts(figure)
 
 
 def test_progress_tells_the_highest_loss_that_is_a_number():
     points = [{**POINT, "training loss": np.nan}, {**POINT, "training loss": 8.0}, {**POINT, "training loss": np.inf}]
     assert "the loss rises to 8" in texts(plots.draw_progress(points, 400, 256, 10))
+
+
+def test_progress_shows_what_is_misread_on_a_logarithmic_axis():
+    points = [POINT, {**POINT, "images": 200, "validation captchas": 0.75, "training captchas": 1.0}]
+    _, _, wrong, _ = plots.draw_progress(points, 400, 256, 10).axes
+    assert wrong.get_yscale() == "log"
+    ends = [line.get_ydata()[-1] for line in wrong.lines]
+    assert ends[3] == pytest.approx(25)
+    assert ends[1] == wrong.get_yticks()[0] > wrong.get_ylim()[0]  # none
+    assert [label.get_text() for label in wrong.get_yticklabels()] == ["0", "1", "10", "100"]
 
 
 def test_progress_survives_a_training_run_of_no_images():

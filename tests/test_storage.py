@@ -125,6 +125,19 @@ def test_digests_depend_on_names_order_and_bytes(tmp_path):
     assert files.text_digest("ä") == hashlib.sha256("ä".encode()).hexdigest()
 
 
+def test_a_file_is_read_once_for_its_digest_until_it_changes(tmp_path, monkeypatch):
+    path, read = tmp_path / "one", []
+    monkeypatch.setattr(files, "file_digest", lambda path: read.append(path) or path.read_text())
+    path.write_text("1")
+    assert [files.known_digest(path) for _ in range(3)] == ["1"] * 3
+    path.write_text("12")
+    assert files.known_digest(path) == "12"
+    path.write_text("34")
+    os.utime(path, (1, 1))
+    assert files.known_digest(path) == "34"
+    assert read == [path] * 3
+
+
 def test_paths_are_shown_without_the_machine(tmp_path, monkeypatch):
     assert short(Path("/home/ann/data/default/images/train/00000_5020.png")) == "default/images/train/00000_5020.png"
     assert short(Path("/home/ann/data/default/records/manifest.json")) == "default/records/manifest.json"

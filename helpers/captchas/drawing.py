@@ -32,26 +32,27 @@ def drawer_of(style: CaptchaStyle) -> NotingCaptcha:
     return drawer
 
 
-def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
-    """A captcha that shows `text`: an RGB picture of style.image_width x style.height pixels.
+def draw_captcha(text: str, style: CaptchaStyle, seed: int, steady: bool = False) -> Image.Image:
+    """A captcha that shows `text`, RGB, style.image_width x style.height pixels; StyleError for a text it cannot draw.
 
-    The same text, style and seed give the same pixels. The steps and their order are those of
-    `ImageCaptcha.generate_image`; the numbers of dots and curves, fixed there, come from the style here.
-    What chance decided is noted in `image.info["drawn"]`, see `NotingCaptcha.note`. A text that the
-    style cannot draw is refused with a StyleError.
+    The same text, style and seed give the same pixels, in the steps of `ImageCaptcha.generate_image`. What chance
+    decided is in `image.info["drawn"]`, see `NotingCaptcha.note`. With `steady`, chance is asked in another way: then
+    a field that changes leaves all else in the picture as it is.
     """
     check_style(style).check_text(text)
     drawer = drawer_of(style)
     drawer.plain = style.plain > 0 and random.Random(f"plain {seed}").random() < style.plain
     lowest, highest = style.text_opacity
-    with seeded(seed) as numbers:
+    with seeded(seed, steady) as numbers:
         background = random_color(*style.background_color)
         opacity = numbers.randbelow(highest - lowest + 1) + lowest
         color = random_color(*style.text_color, opacity)
         image = drawer.create_captcha_image(text, color, background)
         drawn = drawer.note(color, background)
+        numbers.begin("dots")
         drawer.create_noise_dots(image, color, style.dot_width, style.noise_dots)
-        for _ in range(style.noise_curves):
+        for index in range(style.noise_curves):
+            numbers.begin(f"curve {index}")
             drawer.create_noise_curve(image, color)
     image = image.filter(ImageFilter.SMOOTH)
     image.info["drawn"] = drawn
@@ -60,13 +61,10 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int) -> Image.Image:
 
 def save_captcha(image: Image.Image, file: Path) -> None:
     """Write a captcha as .png or .jpg, in one go, with the note of what was drawn in the same file."""
-    note, content = json.dumps(image.info["drawn"], separators=(",", ":")), io.BytesIO()
-    if file.suffix == ".jpg":
-        image.save(content, "jpeg", quality=90, comment=note)
-    else:
-        text = PngInfo()
-        text.add_text("drawn", note)
-        image.save(content, "png", compress_level=1, pnginfo=text)
+    note, content, text = json.dumps(image.info["drawn"], separators=(",", ":")), io.BytesIO(), PngInfo()
+    text.add_text("drawn", note)
+    form = "jpeg" if file.suffix == ".jpg" else "png"  # each takes the settings that it knows
+    image.save(content, form, quality=90, comment=note, compress_level=1, pnginfo=text)
     file.write_bytes(content.getbuffer())
 
 

@@ -22,8 +22,7 @@ FOLDERS = (  # these packages are on every machine that runs the notebooks
 )
 FONT_FILES = (".ttf", ".otf", ".ttc")  # a font that ends so is a file of one's own, named by its path
 FAMILIES = ("DejaVu", "DroidSans", "HankenGrotesk", "STIXGeneral")  # with digits and letters
-
-_digest = functools.lru_cache(maxsize=256)(lambda path, changed: files.file_digest(path))
+EXAMPLES = ("DejaVuSans", "DroidSansMono", "HankenGrotesk-Regular", "STIXGeneral")
 
 
 def find_font(name: str) -> Path:
@@ -34,8 +33,7 @@ def find_font(name: str) -> Path:
             return file
     if name.lower().endswith(FONT_FILES):
         raise StyleError(f"fonts: there is no font '{name}', or no longer. Give the path where that file is now.")
-    examples = [next(font for font in known_fonts() if font.startswith(family)) for family in FAMILIES]
-    near = difflib.get_close_matches(name, known_fonts(), 3) or examples
+    near = difflib.get_close_matches(name, known_fonts(), 3) or EXAMPLES
     others = f"a name from helpers.captchas.fonts.known_fonts(), such as {', '.join(near)}"
     raise StyleError(f"fonts: there is no font '{name}'. Give the path of a .ttf or .otf file, or {others}.")
 
@@ -51,7 +49,7 @@ def kept_name(font: str) -> str:
     path = Path(font).expanduser()
     if path.suffix.lower() not in FONT_FILES or path.parent in FOLDERS:
         return path.stem if path.parent in FOLDERS else font
-    mark = f"-{_digest(path, path.stat().st_mtime_ns)[:8]}" if path.is_file() else ""
+    mark = f"-{files.known_digest(path)[:8]}" if path.is_file() else ""
     return path.name if path.stem.endswith(mark) else f"{path.stem}{mark}{path.suffix}"
 
 
@@ -86,6 +84,5 @@ def missing_characters(font: str, alphabet: str) -> str:
             glyphs = tables.getBestCmap() or {}
         known = [c for c in alphabet if glyphs.get(ord(c), ".notdef") != ".notdef" and face.getmask(c).getbbox()]
     except Exception as reason:  # on damaged files both packages raise errors of many kinds
-        why = f"fonts: '{path.name}' cannot be read as a font ({reason})."
-        raise StyleError(f"{why} Give a .ttf or .otf file.") from None
+        raise StyleError(f"fonts: '{path.name}' cannot be read as a font ({reason}). Give a .ttf or .otf.") from None
     return "".join(c for c in alphabet if c not in known)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,13 @@ ImageLike = str | os.PathLike | Image.Image | np.ndarray
 MOST_PIXELS = 50_000_000  # of a picture; a file of 0.4 MB may hold a thousand times as many, which need gigabytes
 FLAT = 8  # grey levels from the darkest to the lightest pixel, below which no text is seen
 SMALLER = "Cut the captcha out of it, or make it smaller."
+REFUSED = {  # what is told instead of these errors
+    FileNotFoundError: "does not exist. Check the file's name.",
+    IsADirectoryError: "is no readable image: it is a folder. Give a picture in it.",
+    PermissionError: "is no readable image: it may not be read. Change its permissions.",
+    Image.DecompressionBombError: f"has more than {MOST_PIXELS:,} pixels. {SMALLER}",
+    Image.DecompressionBombWarning: f"has more than {MOST_PIXELS:,} pixels. {SMALLER}",
+}
 ONE_PICTURE = ("MPO", "PSD", "ICNS", "ICO")  # formats whose further frames are small copies or layers of the first
 
 
@@ -53,27 +60,15 @@ def _refused_as(name: str | Path) -> Iterator[None]:
         yield
     except ImageError:
         raise
-    except FileNotFoundError:
-        raise ImageError(f"{name} does not exist. Check the file's name.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{name} is no readable image: it is a folder. Give a picture in it.") from None
-    except PermissionError:
-        raise ImageError(f"{name} is no readable image: it may not be read. Change its permissions.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{name} has more than {MOST_PIXELS:,} pixels. {SMALLER}") from None
     except Exception as reason:  # decoders raise errors of many kinds
-        reason = type(reason).__name__
-        raise ImageError(f"{name} is no readable image ({reason}). Give a whole PNG or JPEG.") from None
+        other = f"is no readable image ({type(reason).__name__}). Give a whole PNG or JPEG."
+        raise ImageError(f"{name} {REFUSED.get(type(reason), other)}") from None
 
 
 def _whole(picture: Image.Image, name: str) -> Image.Image:
-    """`picture` with its pixels loaded, turned as its EXIF block says, if there is one that can be read.
-
-    Refused is one of more than `MOST_PIXELS`, and the first of several frames, since the text may come in a later one.
-    """
+    """`picture` with its pixels loaded, turned as its EXIF block says, if there is one that can be read."""
     if picture.width * picture.height > MOST_PIXELS:
-        why = f"{name} has {picture.width:,} x {picture.height:,} pixels, more than {MOST_PIXELS:,}."
-        raise ImageError(f"{why} {SMALLER}")
+        raise ImageError(f"{name} has {picture.width}x{picture.height} pixels, more than {MOST_PIXELS:,}. {SMALLER}")
     frames = 1 if getattr(picture, "format", "") in ONE_PICTURE else getattr(picture, "n_frames", 1)
     if frames > 1 and picture.tell() == 0:
         why = f"{name} has {frames} frames, and the text may be in any of them."
@@ -83,16 +78,13 @@ def _whole(picture: Image.Image, name: str) -> Image.Image:
         picture.load()
     finally:
         picture.filename = file
-    try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-        if orientation == 1:
-            return picture
-        turned = picture.copy()
-        turned.info = {name: value for name, value in picture.info.items() if "exif" not in name}
-        turned.getexif()[ExifTags.Base.Orientation] = orientation
-        return ImageOps.exif_transpose(turned)
-    except Exception:  # on a damaged block Pillow raises errors of many kinds
-        return picture
+    with suppress(Exception):  # on a damaged block Pillow raises errors of many kinds
+        if (orientation := picture.getexif().get(ExifTags.Base.Orientation, 1)) != 1:
+            turned = picture.copy()
+            turned.info = {name: value for name, value in picture.info.items() if "exif" not in name}
+            turned.getexif()[ExifTags.Base.Orientation] = orientation
+            return ImageOps.exif_transpose(turned)
+    return picture
 
 
 def _in_8_bits(picture: Image.Image, name: str | Path) -> Image.Image:
@@ -129,10 +121,9 @@ def over_white(image: Image.Image, name: str | os.PathLike) -> Image.Image:
 
 
 def fit_to_style(image: ImageLike, style: CaptchaStyle) -> np.ndarray:
-    """A picture of any mode and size as the network needs it, uint8 [height, width].
+    """A picture of any mode and size as the network needs it, uint8 [height, width]; or an ImageError.
 
-    Transparency is laid over white. A picture of another size is scaled to fit, with its
-    proportions kept, and the rest is filled with its own background, the median of its border.
+    Transparency is laid over white. It is scaled to fit, and the rest filled with the median of its border.
     """
     picture = to_picture(image)
     name = image if isinstance(image, (str, os.PathLike)) else getattr(image, "filename", "") or "This picture"

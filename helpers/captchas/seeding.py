@@ -1,8 +1,4 @@
-"""The `captcha` package's drawer with a seeded source of random numbers; it also notes what it draws.
-
-Since version 0.7.1 the package takes its random numbers from `secrets`, the operating system's
-unpredictable source: right for guarding a login, wrong for a lesson that you want to repeat.
-"""
+"""The `captcha` package's drawer with seeded random numbers, not those of `secrets`; it also notes what it draws."""
 
 import functools
 import random
@@ -24,18 +20,23 @@ Color = tuple[int, ...]
 
 
 class SeededSecrets:
-    """The three functions of `secrets` that `captcha` calls, answered from a seed."""
+    """The three functions of `secrets` that `captcha` calls, answered from a seed; `begin` tells the next part."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, steady: bool = False) -> None:
         generator = random.Random(seed)
-        self.randbelow, self.randbits, self.choice = generator.randrange, generator.getrandbits, generator.choice
+        self.randbits, self.randbelow, self.choice = generator.getrandbits, generator.randrange, generator.choice
+        self.begin = lambda part: None
+        if steady:  # each part of the picture has numbers of its own, whatever was drawn before it
+            self.randbelow = lambda end: int(generator.random() * end)
+            self.choice = lambda values: values[self.randbelow(len(values))]
+            self.begin = lambda part: generator.seed(f"{seed} {part}")
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[SeededSecrets]:
+def seeded(seed: int, steady: bool = False) -> Iterator[SeededSecrets]:
     """In this block `captcha` draws the same picture every time. All threads are affected, so draw in only one."""
     seed = whole_number("seed", seed, least=0, most=2**64)  # None would be another one each time
-    original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed)
+    original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed, steady)
     try:
         yield captcha.image.secrets
     finally:
@@ -44,11 +45,7 @@ def seeded(seed: int) -> Iterator[SeededSecrets]:
 
 @functools.lru_cache(maxsize=4096)
 def _shape(font: FreeTypeFont, character: str) -> tuple[str, tuple[int, int], tuple[int, int], Image.Image]:
-    """What is the same in all pictures of a character, so that it is found out only once.
-
-    The font's name, the width and height [px] that the package takes for the character, the left and upper
-    edge of its ink [px], and how much of each pixel the ink covers, 0 to 255.
-    """
+    """The font's name, a character's width and height, the left and upper edge of its ink, and the ink, 0 to 255."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     left, top, right, bottom = (int(edge) for edge in draw.multiline_textbbox((0, 0), character, font=font))
     ink = Image.new("L", (right - left, bottom - top))
@@ -58,14 +55,9 @@ def _shape(font: FreeTypeFont, character: str) -> tuple[str, tuple[int, int], tu
 
 
 class NotingCaptcha(ImageCaptcha):
-    """An `ImageCaptcha` that notes what it draws, and draws it quicker. Use it only inside `seeded`.
+    """An `ImageCaptcha` that notes what it draws, and draws the same pixels quicker. Use it only inside `seeded`."""
 
-    The steps, their random numbers and so all pixels are the package's own, which asks fonts again and again.
-    """
-
-    plain = False
-    """Whether characters look as their font has them. If not, the package turns and warps them, and stretches each
-    over the whole place that the font reserves for it, so that a 1 of a monospaced font becomes twice as wide."""
+    plain = False  # if not, characters are turned, warped, and stretched over all the room that their font reserves
 
     def _draw_character(self, c: str, color: Color) -> tuple[int, Image.Image | None]:
         """The width of a character [px] and its picture, turned and warped; a blank has none."""
@@ -84,7 +76,6 @@ class NotingCaptcha(ImageCaptcha):
             glyph = Image.new("RGBA", (w, h))
             ImageDraw.Draw(glyph).text((w / 2, h / 2), c, color, font, anchor="mm")
             return w, glyph
-
         glyph = Image.new("RGBA", ink.size)
         glyph.paste(color, (min(0, left), min(0, top)), ink)  # what lies further to the left or above is lost
         glyph = glyph.crop(glyph.getbbox()).rotate(angle, Image.Resampling.BILINEAR, expand=True)
@@ -99,21 +90,21 @@ class NotingCaptcha(ImageCaptcha):
     def create_captcha_image(self, chars: str, color: Color, background: Color) -> Image.Image:
         """The package's picture of `chars`, still without dots and curves."""
         numbers = captcha.image.secrets
-        self._characters: list[tuple[str, int, float]] = []
-        glyphs = []
-        for c in chars:
+        glyphs, self._characters, self._boxes = [], [], []  # a box is where a character begins and ends [px]
+        for index, c in enumerate(chars):
+            numbers.begin(f"gap {index}")
             if numbers.randbits(32) / 2**32 > self.word_space_probability:
                 glyphs.append(self._draw_character(" ", color))
+            numbers.begin(f"character {index}")
             glyphs.append(self._draw_character(c, color))
         text_width = sum(width for width, _ in glyphs)
-        average = int(text_width / len(chars))
+        average = text_width // len(chars)
         furthest, start = int(self.word_offset_dx * average), int(average * 0.1)
         image = Image.new("RGB", (max(text_width, self._width), self._height), background)
-        self._boxes: list[tuple[int, int]] = []  # where each character begins and ends [px]
         for width, glyph in glyphs:
             if glyph:
                 grey = glyph.convert("L")
-                mask = ImageChops.add(grey, grey, 2 / 1.97)  # 1.97 times as bright, as the package's table has it
+                mask = ImageChops.add(grey, grey, 2 / 1.97)  # 1.97 times as bright, as in the package's table
                 image.paste(glyph, (start, int((self._height - glyph.height) / 2)), mask)
                 self._boxes.append((start, start + width))
             start += width - numbers.randbelow(furthest + 1)
@@ -121,17 +112,13 @@ class NotingCaptcha(ImageCaptcha):
         return image.resize((self._width, self._height))
 
     def note(self, color: Color, background: Color) -> dict[str, Any]:
-        """What was drawn last. Call it after `create_captcha_image`.
-
-        fonts, sizes [px] and angles [degrees] of each character; gaps, the distance of each character's
-        box from the one before, negative where they overlap [px]; squash, how many times wider the text
-        was before it was made to fit; contrast of text and background in grey levels, 0 to 255.
-        """
+        """What `create_captcha_image` drew: fonts, sizes [px] and angles [degrees] of the characters; gaps between
+        them, negative where they overlap [px]; squash, how many times wider the text was before it was made to fit;
+        contrast of text and background in grey levels, 0 to 255."""
         fonts, sizes, angles = (list(values) for values in zip(*self._characters, strict=True))
         gaps = [round((start - end) / self._squash, 1) for (_, end), (start, _) in pairwise(self._boxes)]
         pixels = (Image.new("RGB", (1, 1), each[:3]) for each in (color, background))
         grey, behind = (pixel.convert("L").getpixel((0, 0)) for pixel in pixels)
         opacity = min(255, self.lookup_table[grey]) / 255  # `captcha` draws dark colours faintly
-        contrast = round(opacity * abs(behind - grey), 1)
-        squash = round(self._squash, 3)
-        return dict(fonts=fonts, sizes=sizes, angles=angles, gaps=gaps, squash=squash, contrast=contrast)
+        told = {"fonts": fonts, "sizes": sizes, "angles": angles, "gaps": gaps, "squash": round(self._squash, 3)}
+        return {**told, "contrast": round(opacity * abs(behind - grey), 1)}

@@ -50,11 +50,15 @@ def check_fields(style: Any, check_fonts: bool) -> None:
     for field in dataclasses.fields(style):
         if field.metadata and not (field.name == "width" and style.width is None):
             _check_numbers(field, getattr(style, field.name))
-    _check_colors(style.text_color, style.background_color)
+    text, background = style.text_color, style.background_color
+    if text[1] < 40:  # `captcha` pastes text through a mask of its own brightness
+        why = f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent."
+        raise StyleError(f"{why} Let it reach 40 at least, such as (10, 200).")
+    if max(background[0] - text[1], text[0] - background[1]) < 20:
+        raise StyleError(f"text_color: {text} is too near to background_color {background}. Leave 20 levels between.")
     for font in style.fonts if check_fonts else ():
         if missing := missing_characters(str(find_font(font)), style.alphabet):
-            why = f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}."
-            raise StyleError(f"{why} Use another font or alphabet.")
+            raise StyleError(f"fonts: '{Path(font).name}' has no picture for {' '.join(missing)}. Use another font.")
 
 
 def _check_texts(alphabet: Any, fonts: tuple[Any, ...], font_sizes: tuple[Any, ...]) -> None:
@@ -80,12 +84,3 @@ def _check_numbers(field: dataclasses.Field, value: Any) -> None:
         raise StyleError(f"{field.name}: {value!r} must be {wanted} from {lowest} to {highest}.")
     if ends[0] > ends[-1]:
         raise StyleError(f"{field.name}: {value} begins above its end. Write {value[::-1]}.")
-
-
-def _check_colors(text: tuple[int, int], background: tuple[int, int]) -> None:
-    """Refuse text that cannot be seen: `captcha` pastes it through a mask of its own brightness, so black vanishes."""
-    if text[1] < 40:
-        why = f"text_color: {text} vanishes, because `captcha` draws dark text nearly transparent."
-        raise StyleError(f"{why} Let it reach 40 at least, such as (10, 200).")
-    if max(background[0] - text[1], text[0] - background[1]) < 20:
-        raise StyleError(f"text_color: {text} is too near to background_color {background}. Leave 20 levels between.")

@@ -13,9 +13,8 @@ from helpers.errors import SettingsError, StyleError
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaStyle:
-    """What captchas look like. The default is what `captcha.image.ImageCaptcha()` draws.
+    """What captchas look like; ranges are (lowest, highest). The default is what `captcha.image.ImageCaptcha()` draws.
 
-    Ranges are (lowest, highest), both included; `within` gives the limits of each number.
     For `length`, `fonts` and `font_sizes`, one value may stand for a tuple; numbers may be numpy's, fonts paths.
     """
 
@@ -41,6 +40,11 @@ class CaptchaStyle:
     background_color: tuple[int, int] = within((238, 255), 0, 255)  # each of red, green and blue
     check_fonts: InitVar[bool] = True  # False: only read this style, do not draw it
 
+    min_length = property(lambda style: style.length[0], doc="Characters in the shortest text.")
+    max_length = property(lambda style: style.length[1], doc="Characters in the longest text.")
+    positions = max_length  # how many characters the network answers for
+    image_width = property(lambda style: style.width or 40 * style.max_length, doc="Pixels across.")
+
     def __new__(cls, *_: Any, **fields: Any) -> Self:
         check_names(fields, cls.__dataclass_fields__)
         return super().__new__(cls)
@@ -49,23 +53,6 @@ class CaptchaStyle:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, plain_field(field, getattr(self, field.name)))
         check_fields(self, check_fonts)
-
-    @property
-    def min_length(self) -> int:
-        """Characters in the shortest text."""
-        return self.length[0]
-
-    @property
-    def max_length(self) -> int:
-        """Characters in the longest text."""
-        return self.length[1]
-
-    positions = max_length  # how many characters the network answers for
-
-    @property
-    def image_width(self) -> int:
-        """Pixels across."""
-        return self.width or 40 * self.max_length
 
     @property
     def classes(self) -> str:

@@ -31,13 +31,9 @@ FEW = 2_000  # pictures: to scale them takes no longer than to start processes f
 def adopt_folder(name: str, folder: str | Path, labels: str | Path | None = None) -> Settings:
     """Make labelled pictures an experiment, which notebooks 3 to 5 and `run_experiment` then take as any other.
 
-    Each is scaled as `Reader` scales it, and belongs to the split of its text. What was understood is told first, and
-    at the end what is left out. SettingsError for labels that cannot be used, or too few for three splits; StepError
-    for a name under which there is another experiment.
-
-    Args:
-        labels: None takes them from file names: 5020.png, 0007_5020.png or 5020_0007.png. Otherwise a CSV file with the
-            columns `file` and `text`, or a regular expression for names without their ending, with a group `text`.
+    Labels: None takes them from file names: 5020.png, 0007_5020.png or 5020_0007.png. Otherwise a CSV file with the
+    columns `file` and `text`, or a regular expression for names without their ending, with a group `text`.
+    SettingsError for labels that cannot be used; StepError for a name under which there is another experiment.
     """
     if not isinstance(folder, (str, os.PathLike)):
         raise SettingsError(f"folder: {folder!r} is a {type(folder).__name__}. Give the path of a folder.")
@@ -125,9 +121,9 @@ def _adopt(settings: Settings, folder: Path, texts: dict[str, str], manifest: di
     settings = counted(settings, [picture["text"] for picture in pictures])
     files.write_json(settings.folder / "experiment.json", settings.describe())
     digest = files.files_digest(itertools.chain(*written.values()), settings.images_folder)
-    made = {"counts": settings.counts, "images_digest": digest, "experiment": settings.describe()}
-    made["versions"] = files.package_versions("pillow", "numpy")
-    files.write_json(settings.manifest_path, files.sealed({**made, "pictures": pictures, **manifest}))
+    manifest |= {"counts": settings.counts, "images_digest": digest, "experiment": settings.describe()}
+    manifest |= {"versions": files.package_versions("pillow", "numpy"), "pictures": pictures}
+    files.write_json(settings.manifest_path, files.sealed(manifest))
 
 
 def fit_files(style: CaptchaStyle, paths: list[Path]) -> list[tuple[str, bytes]]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import os
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,22 @@ from helpers.settings import Settings, open_experiment
 def generate(settings: Settings, processes: int | None = None) -> dict[str, Any]:
     """Draw all captchas of an experiment that are not there yet; the manifest comes last and is returned.
 
-    So many `processes` draw at once; None takes one for each core, 1 starts none. It refuses a style
-    with too few texts, an experiment of this name with other settings, and one that holds foreign files.
+    So many `processes` draw at once; None takes one for each core, 1 starts none. SettingsError for a style with too
+    few texts; StepError for an experiment of this name with other settings, and for one that holds foreign files.
     """
     if settings.adopted:
         raise StepError(f"'{settings.experiment}' holds labelled pictures that were adopted: there is nothing to draw.")
     check_texts(settings.style)
     dataclasses.replace(settings.style, check_fonts=True)  # refused if its fonts are missing
-    needed = (settings.manifest_path, settings.folder / "experiment.json", settings.images_folder)
+    needed = (settings.manifest_path, path := settings.folder / "experiment.json", settings.images_folder)
     if not all(path.exists() for path in needed):
         with files.only_writer(settings.folder):
-            _begin(settings)
+            images.restore(settings)
+            if not path.exists():
+                settings.list_path.unlink(missing_ok=True)  # nothing tells how what is there was drawn
+                keep_fonts(settings.style.fonts, settings.own_fonts)
+                files.write_json(path, settings.describe())
+            check_same(settings)
             if not all(path.exists() for path in needed):
                 return _complete(settings, processes)
     check_same(settings)
@@ -49,31 +53,15 @@ def check_same(settings: Settings) -> None:
         raise StepError(f"{why} a new EXPERIMENT name; or, if you do not want it, remove_experiment, see notebook 5.")
 
 
-def _begin(settings: Settings) -> None:
-    """Write experiment.json, and check that the one on disk agrees."""
-    images.restore(settings)
-    if not (path := settings.folder / "experiment.json").exists():
-        settings.list_path.unlink(missing_ok=True)  # nothing tells how what is there was drawn: it is drawn again
-        keep_fonts(settings.style.fonts, settings.own_fonts)
-        files.write_json(path, settings.describe())
-    check_same(settings)
-
-
 def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
-    """Draw what is missing, then write the manifest. Only a file whose bytes are as they were written counts as there.
+    """Draw what is missing or changed, then write the manifest.
 
     The digest of each image goes into a list as soon as it is drawn, in the form that `sha256sum -c` reads.
     """
     jobs = {images.name_in_list(job.path): job for split in SPLITS for job in renderings(settings, split)}
-    there: set[str] = set()
-    for split in SPLITS:
-        folder = settings.images_folder / split
-        folder.mkdir(parents=True, exist_ok=True)
-        there |= {f"{split}/{name}" for name in os.listdir(folder)}
-    images.refuse_foreign_files(str(settings.images_folder / name) for name in there - jobs.keys())
-    listed = images.read_list(settings)
-    drawn = {name: listed[name] for name in jobs.keys() & there & listed.keys()
-             if listed[name] == files.file_digest(jobs[name].path)}  # fmt: skip
+    there, listed = images.names_there(settings, jobs), images.read_list(settings)
+    whole = [name for name in jobs if name in there and listed.get(name) == files.file_digest(jobs[name].path)]
+    drawn = {name: listed[name] for name in whole}
     todo = [name for name in jobs if name not in drawn]
     files.check_room(settings.folder, len(todo) * settings.style.height * settings.style.image_width / 2, "The images")
     work = on_all_cores(_draw_files, settings.style, [jobs[name] for name in todo], processes, done=len(drawn))
@@ -84,14 +72,13 @@ def _complete(settings: Settings, processes: int | None) -> dict[str, Any]:
                 file.write(f"{digest}  images/{name}\n")
                 drawn[name] = digest
     except KeyboardInterrupt:
-        kept = f"{len(drawn):,} of {len(jobs):,} images are kept"
-        raise Stopped(f"Stopped. {kept}. Run this again: it goes on.") from None
+        why = f"Stopped. {len(drawn):,} of {len(jobs):,} images are kept."
+        raise Stopped(f"{why} Run this again: it goes on.") from None
     drawn = {name: drawn[name] for name in jobs}
     with files.written_whole(settings.list_path) as temporary:
         temporary.write_text("".join(f"{digest}  images/{name}\n" for name, digest in drawn.items()), "utf-8")
-    digest = files.joint_digest(drawn)
-    manifest = {"counts": settings.counts, "images_digest": digest, "experiment": settings.describe()}
-    manifest["versions"] = files.package_versions("captcha", "pillow", "numpy")
+    manifest = {"counts": settings.counts, "images_digest": files.joint_digest(drawn)}
+    manifest |= {"experiment": settings.describe(), "versions": files.package_versions("captcha", "pillow", "numpy")}
     files.write_json(settings.manifest_path, files.sealed(manifest))
     return manifest
 

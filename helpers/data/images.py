@@ -50,8 +50,7 @@ def again(settings: Settings) -> str:
 def image_manifest(settings: Settings) -> dict[str, Any]:
     """The manifest of a complete data set: counts, digest of all images, versions; StepError if it is incomplete."""
     if not settings.manifest_path.exists():
-        why = f"The images of experiment '{settings.experiment}' are missing or incomplete."
-        raise StepError(f"{why} Run {NOTEBOOK} first; it goes on where it stopped.")
+        raise StepError(f"The images of '{settings.experiment}' are missing or incomplete. Run {NOTEBOOK} first.")
     holds = ("counts", "images_digest", *["pictures", "given", "left_out"] * settings.adopted)
     manifest = files.read_sealed(settings.manifest_path, NOTEBOOK, holds)
     counts = {f"{split}_count": count for split, count in manifest["counts"].items()}  # all that early versions kept
@@ -73,7 +72,7 @@ def restore(settings: Settings) -> None:
 def list_images(settings: Settings, split: str) -> list[Rendering]:
     """All captchas of a split, in order, each with its file; StepError if one was removed, added or changed since."""
     images, listed = _files_of(settings, split), read_list(settings)
-    if any(files.file_digest(image.path) != listed.get(name_in_list(image.path)) for image in images):
+    if any(files.known_digest(image.path) != listed.get(name_in_list(image.path)) for image in images):
         check_images(settings)  # it names the image, or finds that only the list is damaged
     return images
 
@@ -82,22 +81,19 @@ def _files_of(settings: Settings, split: str) -> list[Rendering]:
     """All captchas of a split; StepError if a file was removed or added since."""
     image_manifest(settings)
     images = list(renderings(settings, split))
-    folder = settings.images_folder / split
-    there = set(os.listdir(folder)) if folder.is_dir() else set()
-    if missing := [image.path for image in images if image.path.name not in there]:
-        why = f"{files.short(missing[0])} is missing ({len(missing)} of {len(images)} images are)."
-        raise StepError(f"{why} {_mended(settings)}")
-    refuse_foreign_files(str(folder / name) for name in there - {image.path.name for image in images})
+    there = names_there(settings, [name_in_list(image.path) for image in images], [split])
+    if lost := [image.path for image in images if name_in_list(image.path) not in there]:
+        many = f"({len(lost)} of {len(images)} images are)"
+        raise StepError(f"{files.short(lost[0])} is missing {many}. {_mended(settings)}")
     return images
 
 
 def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
     """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
-    expected = image_manifest(settings)["images_digest"]
+    expected, listed = image_manifest(settings)["images_digest"], read_list(settings)
     images = [image for split in SPLITS for image in _files_of(settings, split)]
-    found = {name_in_list(image.path): files.file_digest(image.path) for image in images}
+    found = {name_in_list(image.path): files.known_digest(image.path) for image in images}
     if files.joint_digest(found) != expected:
-        listed = read_list(settings)
         changed = [name for name, digest in found.items() if digest != listed.get(name)] if listed else []
         which = f"images/{changed[0]} was" if changed else "The images were"
         many = f" ({len(changed)} of {len(images)} were)" * (len(changed) > 1)
@@ -106,8 +102,7 @@ def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
 
 
 def _mended(settings: Settings) -> str:
-    manifest = files.short(settings.manifest_path)
-    return f"Delete {manifest} and {again(settings)}: what is missing or damaged is made anew."
+    return f"Delete {files.short(settings.manifest_path)} and {again(settings)}: what is lost or damaged is made anew."
 
 
 def name_in_list(path: Path) -> str:
@@ -118,11 +113,11 @@ def name_in_list(path: Path) -> str:
 def read_list(settings: Settings) -> dict[str, str]:
     """The SHA-256 of each image as it was written, by its name; what is not a whole line is left out."""
     try:
-        lines = settings.list_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = settings.list_path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    found = (re.fullmatch(r"([0-9a-f]{64})  images/(.+)", line) for line in lines)
-    return {match[2]: match[1] for match in found if match}
+    found = re.findall(r"^([0-9a-f]{64})  images/(.+)$", lines, re.MULTILINE)
+    return {name: digest for digest, name in found}
 
 
 def load_grey(rendering: Rendering, style: CaptchaStyle) -> np.ndarray:
@@ -139,9 +134,12 @@ def load_part(style: CaptchaStyle, images: list[Rendering]) -> np.ndarray:
     return np.stack([load_grey(image, style) for image in images])
 
 
-def refuse_foreign_files(paths: Iterable[str]) -> None:
-    """StepError for files that are no images of the experiment; hidden ones, such as .DS_Store, do no harm."""
-    if foreign := sorted(path for path in paths if not os.path.basename(path).startswith(".")):
+def names_there(settings: Settings, images: Iterable[str], splits: Iterable[str] = SPLITS) -> set[str]:
+    """The names of all files in these splits; StepError for a file, unless it is hidden, that is none of the images."""
+    folders = [settings.images_folder / split for split in splits]
+    there = {f"{folder.name}/{name}" for folder in folders if folder.is_dir() for name in os.listdir(folder)}
+    if foreign := sorted(name for name in there.difference(images) if "/." not in name):
         such = f"({len(foreign)} such file{'s' * (len(foreign) > 1)})"
-        why = f"{files.short(Path(foreign[0]))} is not an image of this experiment {such}."
+        why = f"{files.short(settings.images_folder / foreign[0])} is not an image of this experiment {such}."
         raise StepError(f"{why} Move it elsewhere, then run {NOTEBOOK} again.")
+    return there

@@ -1,12 +1,9 @@
-"""Images -> TFRecord shards -> batches.
+"""Images -> TFRecord shards -> batches, as in https://www.tensorflow.org/tutorials/load_data/tfrecord
 
-A TFRecord file is a row of byte strings, each with its length and checksums. Each string of ours is a
-`tf.train.Example` with the grey pixels, the labels and the text of one captcha.
-Source: https://www.tensorflow.org/tutorials/load_data/tfrecord
+A TFRecord file is a row of byte strings; each is a `tf.train.Example` with a captcha's grey pixels, labels and text.
 """
 
 import functools
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -41,8 +38,7 @@ def to_example(image: np.ndarray, text: str, style: CaptchaStyle) -> tf.train.Ex
 def parse_batch(records: tf.Tensor, style: CaptchaStyle) -> tuple[tf.Tensor, tf.Tensor]:
     """The only parser: Examples [batch] -> uint8 images [batch, height, width, 1], int32 labels [batch, positions]."""
     labels = tf.io.FixedLenFeature([style.positions], tf.int64)
-    features = {"image": tf.io.FixedLenFeature([], tf.string), "labels": labels}
-    parsed = tf.io.parse_example(records, features)
+    parsed = tf.io.parse_example(records, {"image": tf.io.FixedLenFeature([], tf.string), "labels": labels})
     pixels = tf.io.decode_raw(parsed["image"], tf.uint8, fixed_length=style.height * style.image_width)
     images = tf.reshape(pixels, [-1, style.height, style.image_width, 1])
     return images, tf.cast(parsed["labels"], tf.int32)
@@ -54,12 +50,10 @@ def load_greys(images: list[Rendering], style: CaptchaStyle) -> Iterator[np.ndar
         yield from part
 
 
-def write_captchas(
-    path: Path, images: list[Rendering], style: CaptchaStyle, greys: Iterable[np.ndarray] | None = None
-) -> dict[str, Any]:
-    """Write some captchas as one shard, completely or not at all; return its name, count and digest.
+def write_captchas(path: Path, images: list[Rendering], style: CaptchaStyle, greys: Iterable | None = None) -> dict:
+    """Write some captchas as one shard, whole or not at all; return its name, count and digest.
 
-    `greys` are their grey pixels, if somebody decodes them already; as many are taken as there are images.
+    `greys` are their pixels, if somebody decodes them already; as many are taken as there are images.
     """
     greys = greys or (load_grey(image, style) for image in images)
     examples = (to_example(grey, image.text, style) for image, grey in zip(images, greys, strict=False))
@@ -67,10 +61,9 @@ def write_captchas(
 
 
 def write_records(settings: Settings) -> dict[str, Any]:
-    """Write all shards of an experiment, unless they are there already; StepError if images are missing or changed.
+    """Write all shards of an experiment that are not there, whole and of these images, and last the manifest.
 
-    Records that are damaged, or of other images, are written anew, which is told. The manifest is written last and
-    returned. It holds style, digest of the images, and each shard's count and digest.
+    It is returned: style, digest of the images, and each shard's count and digest. StepError if images are missing.
     """
     there = settings.images_folder.exists()  # once they are packed, they may be deleted
     images_digest, images = check_images(settings) if there else ("", [])
@@ -99,13 +92,11 @@ def write_records(settings: Settings) -> dict[str, Any]:
 
 
 def _write_split(settings: Settings, split: str, images: list[Rendering], greys: Iterator) -> list[dict[str, Any]]:
-    images, entries = [image for image in images if image.path.parent.name == split], []
-    total = math.ceil(len(images) / RECORDS_PER_SHARD)
-    for number in range(total):
-        path = settings.records_folder / f"{split}-{number:05d}-of-{total:05d}.tfrecord"
-        part = images[number * RECORDS_PER_SHARD : (number + 1) * RECORDS_PER_SHARD]
-        entries.append(write_captchas(path, part, settings.style, greys))
-    return entries
+    images = [image for image in images if image.path.parent.name == split]
+    parts = [images[start : start + RECORDS_PER_SHARD] for start in range(0, len(images), RECORDS_PER_SHARD)]
+    names = (f"{split}-{number:05d}-of-{len(parts):05d}.tfrecord" for number in range(len(parts)))
+    folder, style = settings.records_folder, settings.style
+    return [write_captchas(folder / name, part, style, greys) for name, part in zip(names, parts, strict=True)]
 
 
 def load_batches(
@@ -113,9 +104,7 @@ def load_batches(
 ) -> tf.data.Dataset:
     """Batches of a split: images uint8 [batch, height, width, 1], labels int32 [batch, positions].
 
-    Args:
-        batch_size, seed: None takes those of the settings.
-        shuffle: read the shards in turn and mix their records, in another order in each epoch; `seed` decides which.
+    None takes `batch_size` and `seed` of the settings; `shuffle` mixes shards and records, anew in each epoch.
     """
     batch_size = whole_number("batch_size", settings.batch_size if batch_size is None else batch_size, least=1)
     paths, count = check_shards(settings, split)
@@ -131,10 +120,7 @@ def load_batches(
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """The same batches, but tf.data does not tune their buffers, which nothing here needs.
-
-    Its tuner is a thread that may miss the signal to stop; then the end of `fit` waits up to a minute for it.
-    """
+    """The same batches, their buffers not tuned: for that thread the end of `fit` may wait up to a minute."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)

@@ -27,8 +27,7 @@ def write_shard(path: Path, serialized: Iterable[bytes]) -> dict[str, Any]:
 def records_manifest(settings: Settings) -> dict[str, Any]:
     """The manifest of complete records; StepError if they are missing or incomplete, or it was changed."""
     if not settings.records_manifest_path.exists():
-        why = f"The records of experiment '{settings.experiment}' are missing or incomplete."
-        raise StepError(f"{why} Run {NOTEBOOK} first.")
+        raise StepError(f"The records of '{settings.experiment}' are missing or incomplete. Run {NOTEBOOK} first.")
     manifest = files.read_sealed(settings.records_manifest_path, NOTEBOOK, ("style", "images_digest", "shards"))
     if manifest["images_digest"] != image_manifest(settings)["images_digest"]:
         raise StepError(f"{files.short(settings.records_folder)} holds records of other images than these. {REMEDY}")
@@ -36,10 +35,9 @@ def records_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
-    """The shards of a split, and how many records they hold, after every byte was checked.
+    """The shards of a split, and how many records they hold; StepError names one that is missing or damaged.
 
-    The checksums in a TFRecord reveal a flipped bit, but not a file that ends early between two records; the digest
-    in the manifest reveals both. StepError names a shard that is missing or damaged.
+    A TFRecord's own checksums do not reveal that it ends early between two records; the digest does.
     """
     manifest = records_manifest(settings)
     check_split(split)

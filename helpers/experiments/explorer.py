@@ -8,11 +8,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from helpers.captchas.fonts import FONT_FILES
 from helpers.captchas.styles import PRESETS, CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments import fitting_networks, knobs
 from helpers.experiments.choice import bring_font, chosen_style, keep
-from helpers.experiments.grid import arranged, as_png, glance, marked, samples
+from helpers.experiments.grid import arranged, as_png, glance, marked, samples, specimen
 from helpers.settings import load_settings, person_sits
 
 OWN = "your own"
@@ -21,30 +22,31 @@ OWN = "your own"
 class Explorer(widgets.VBox):
     """A grid of captchas above presets and sliders, drawn anew at each move.
 
-    The grid first shows `style`, or else the style last used. "Use this style" makes the attribute `style` what is
-    shown. Where trained networks read such captchas, each is marked with what the chosen one reads. `read()` loads
-    it; where a person sits, that happens in the background.
+    It first shows `style`, or else the style last used. "Use this style" makes the attribute `style` what is shown.
+    Each captcha is marked with what a fitting network reads; `read()` loads it, in the background if a person sits.
     """
 
     last_used: CaptchaStyle | None = None
 
     def __init__(self, style: CaptchaStyle | None = None) -> None:
-        self.knobs = knobs.make_knobs()
+        sliders = knobs.SLIDERS.items()
+        self.knobs = {name: kind(description=label, **knobs.KNOB) for name, (kind, *_, label) in sliders}
+        self.knobs["alphabet"] = widgets.Text(description="alphabet", continuous_update=False, **knobs.KNOB)
+        self.knobs["fonts"] = widgets.SelectMultiple(description="fonts", rows=8, **knobs.KNOB)
         self.preset = widgets.Dropdown(options=[OWN, *PRESETS], description="preset", **knobs.KNOB)
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="690px", object_fit="contain"))
         self.refusal, self.line, self.told = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.network = widgets.Dropdown(description="read by", **knobs.KNOB)
         self._found, self._asked, self._read = {}, None, None
         self.button = widgets.Button(description="Use this style", button_style="primary")
-        self.upload, self.letters = knobs.make_upload()
+        self.letters = widgets.Image(format="png", layout=widgets.Layout(max_width="690px"))  # of a font of one's own
+        self.upload = widgets.FileUpload(accept=",".join(FONT_FILES), description="A font of my own")
+        self.upload.layout = knobs.KNOB["layout"]
         self.tries = knobs.TryIt(lambda: self.drawn)
-        try:
-            self._show(style or Explorer.last_used or chosen_style())
-        except TutorialError as reason:
-            if style:
-                raise
-            self._show(CaptchaStyle())
-            self.refusal.value = f"<b>The style last used is not shown.</b> {html.escape(str(reason))}"
+        self._show(style or CaptchaStyle())
+        if not style:
+            with knobs.refusing(self.refusal, "The style last used is not shown."):
+                self._show(Explorer.last_used or chosen_style())
         self.style = self.drawn
 
         for name, knob in self.knobs.items():
@@ -72,7 +74,9 @@ class Explorer(widgets.VBox):
     def _draw(self, style: CaptchaStyle) -> None:
         self._samples = texts, images = samples(style)
         self.drawn, self.refusal.value, self._refused = style, "", {}
-        knobs.show_letters(self.letters, style)
+        own = [font for font in style.fonts if font.lower().endswith(FONT_FILES)]
+        self.letters.layout.display = None if own else "none"
+        self.letters.value = as_png(specimen(own[0], style.alphabet)) if own else b""
         if (asked := (style.alphabet, style.length, style.height, style.image_width)) != self._asked:
             self._asked, self._found = asked, fitting_networks(load_settings(), style)
             self.network.options, self.network.value = tuple(self._found), next(iter(self._found), None)
@@ -83,14 +87,11 @@ class Explorer(widgets.VBox):
     def read(self) -> None:
         """Load the chosen network, if one fits, and mark each captcha with what it reads."""
         name = self.network.value
-        if path := self._found.get(name, (None,))[0]:
-            try:
+        with knobs.refusing(self.told, "Not loaded."):
+            if path := self._found.get(name, (None,))[0]:
                 read = glance(path, path.stat().st_mtime)
-            except (TutorialError, OSError) as reason:
-                self.told.value = html.escape(str(reason))
-                return
-            self._read = read if name == self.network.value else self._read  # another may be chosen meanwhile
-        self._mark()
+                self._read = read if name == self.network.value else self._read  # another may be chosen meanwhile
+            self._mark()
 
     def _read_by(self, name: str | None) -> None:
         """Another network was chosen: where a person sits, load it, meanwhile without marks."""
@@ -118,10 +119,8 @@ class Explorer(widgets.VBox):
         if self._setting:
             return
         self._refused[name] = knobs.value_of(name, change["new"])
-        try:
+        with knobs.refusing(self.refusal, "Not drawn."):
             self._draw(dataclasses.replace(self.drawn, **self._refused, check_fonts=True))
-        except TutorialError as reason:
-            self.refusal.value = f"<b>Not drawn.</b> {html.escape(str(reason))}"
 
     def _chosen(self, change: Any) -> None:
         if change["new"] != OWN and self.drawn != (style := CaptchaStyle.preset(change["new"])):
@@ -131,11 +130,9 @@ class Explorer(widgets.VBox):
         """A font of one's own: show its characters and draw with it, if it has all of them."""
         self.upload.value = ()  # so that the same file can be chosen again
         for file in change["new"]:
-            try:
+            with knobs.refusing(self.refusal, "This font is not used."):
                 font = bring_font(file["name"], file["content"], self.drawn.alphabet)
                 self._show(dataclasses.replace(self.drawn, fonts=font))
-            except (TutorialError, OSError) as reason:
-                self.refusal.value = f"<b>This font is not used.</b> {html.escape(str(reason))}"
 
     def _use(self, button: Any) -> None:
         self.style = Explorer.last_used = self.drawn

@@ -3,7 +3,6 @@
 import csv
 import sys
 from glob import glob
-from os.path import exists
 from pathlib import Path
 
 from helpers.errors import ImageError
@@ -12,8 +11,6 @@ from helpers.experiments.start import comes_along
 from helpers.reading import Reader
 from helpers.reading.reader import BATCH_SIZE
 from helpers.settings import Settings
-
-COLUMNS = ("file", "text", "confidence", "familiar", "error")
 
 
 def read_files(settings: Settings, paths: list[str], as_csv: bool = False) -> None:
@@ -24,18 +21,19 @@ def read_files(settings: Settings, paths: list[str], as_csv: bool = False) -> No
     if shipped := comes_along(settings, settings.experiment):
         print(f"It reads with the network '{settings.experiment}' that comes along.", file=sys.stderr)
     reader = Reader.load(shipped or settings.experiment)
-    paths = [each for path in paths for each in ((not exists(path) and sorted(glob(path))) or [path])]  # for Windows
+    found = [[path] if Path(path).exists() else sorted(glob(path)) or [path] for path in paths]  # for Windows
+    paths = [Path(path) for several in found for path in several]
     rows, failed = csv.writer(sys.stdout, lineterminator="\n"), 0
     if as_csv:
         sys.stdout.reconfigure(encoding="utf-8")  # names of files have to stay as they are
-        rows.writerow(COLUMNS)
+        rows.writerow(("file", "text", "confidence", "familiar", "error"))
     for start in range(0, len(paths), BATCH_SIZE):
-        some = list(map(Path, paths[start : start + BATCH_SIZE]))
+        some = paths[start : start + BATCH_SIZE]
         for path, reading in zip(some, reader.read(some, errors="collect"), strict=True):
             failed += reading.error is not None
             if as_csv:
-                known = f"{reading.confidence:.6f}", int(reading.familiar), reading.error or ""
-                rows.writerow((path, reading.text, *known))
+                confidence, familiar = f"{reading.confidence:.6f}", int(reading.familiar)
+                rows.writerow((path, reading.text, confidence, familiar, reading.error))
             elif reading.error:
                 print(reading.error, file=sys.stderr, flush=True)
             else:

@@ -1,6 +1,8 @@
 """A slider, a list or a text box for each field of a style, and a button to try it."""
 
-from collections.abc import Callable
+import contextlib
+import html
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments.choice import own_fonts
-from helpers.experiments.grid import as_png, specimen
 from helpers.experiments.scoreboard import draw_scoreboard, list_tries
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
@@ -39,26 +40,13 @@ SLIDERS = {  # field of a style: its slider, lowest, highest and step; a style b
 }
 
 
-def make_knobs() -> dict[str, widgets.Widget]:
-    """The knobs by their field, not set to a style yet."""
-    return {
-        **{name: kind(description=label, **KNOB) for name, (kind, *_, label) in SLIDERS.items()},
-        "alphabet": widgets.Text(description="alphabet", continuous_update=False, **KNOB),
-        "fonts": widgets.SelectMultiple(description="fonts", rows=8, **KNOB),
-    }
-
-
-def make_upload() -> tuple[widgets.FileUpload, widgets.Image]:
-    """A button for a font of one's own, and a picture for its characters, hidden at first."""
-    upload = widgets.FileUpload(accept=",".join(FONT_FILES), description="A font of my own", layout=KNOB["layout"])
-    return upload, widgets.Image(format="png", layout=widgets.Layout(max_width="690px", display="none"))
-
-
-def show_letters(picture: widgets.Image, style: CaptchaStyle) -> None:
-    """The characters of the first font of one's own, if there is one."""
-    own = [font for font in style.fonts if font.lower().endswith(FONT_FILES)]
-    picture.layout.display = None if own else "none"
-    picture.value = as_png(specimen(own[0], style.alphabet)) if own else b""
+@contextlib.contextmanager
+def refusing(told: widgets.HTML, what: str) -> Iterator[None]:
+    """Where the block fails with an error of ours or of the disk, `told` shows what was not done, and why."""
+    try:
+        yield
+    except (TutorialError, OSError) as reason:
+        told.value = f"<b>{what}</b> {html.escape(str(reason))}"
 
 
 def set_knobs(knobs: dict[str, Any], style: CaptchaStyle) -> None:
@@ -92,8 +80,7 @@ class TryIt(widgets.VBox):
 
     def __init__(self, style_of: Callable[[], CaptchaStyle]) -> None:
         self.style_of, self.said, self.button = style_of, widgets.Output(), widgets.Button(description="Try it")
-        look = widgets.Layout(max_width="840px", object_fit="contain")
-        self.board = widgets.Image(format="png", layout=look)
+        self.board = widgets.Image(format="png", layout=widgets.Layout(max_width="840px", object_fit="contain"))
         self.button.on_click(self._try)
         super().__init__([self.said, self.board])
         self._show_board()

@@ -10,9 +10,9 @@ from PIL import ImageGrab
 
 from helpers import files, plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
-from helpers.errors import ImageError, TutorialError
+from helpers.errors import ImageError
 from helpers.experiments.grid import as_png
-from helpers.experiments.knobs import GONE
+from helpers.experiments.knobs import GONE, refusing
 from helpers.files.labels import pictures_in, rows_in
 from helpers.reading import Reader, Reading
 
@@ -34,7 +34,7 @@ class Picker(widgets.VBox):
         self.reader = reader
         self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="Choose a file")
         self.button = widgets.Button(description="Paste a picture")
-        self.path = widgets.Text(placeholder="or write the path of a file here", continuous_update=False)
+        self.path = widgets.Text(description="or a path", placeholder="of a file", continuous_update=False)
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="840px", object_fit="contain"))
         self.verdict = widgets.HTML()
         self.upload.observe(self._chosen, "value")
@@ -48,19 +48,13 @@ class Picker(widgets.VBox):
 
     def show(self, picture: ImageLike | BinaryIO, name: str) -> None:
         """Read a picture or the file that holds it, and show it under its name."""
-        try:
+        with refusing(self.verdict, "Not read."):
             picture = picture if isinstance(picture, ImageLike) else open_image(picture, name)
             (reading,) = self.reader.read(picture)
-            seen = fit_to_style(picture, self.reader.style)
-        except ImageError as reason:
-            return self._refuse(str(reason))
-        classes = self.reader.style.classes
-        fig = plots.probability_bars(seen, reading.probabilities, classes, f"{name}, as the network sees it")
-        self.picture.value = plots.as_png(fig)
-        self.verdict.value = f"<b>{html.escape(verdict(reading))}</b>"
-
-    def _refuse(self, reason: str) -> None:
-        self.verdict.value = f"<b>Not read.</b> {html.escape(reason)}"
+            seen, classes = fit_to_style(picture, self.reader.style), self.reader.style.classes
+            fig = plots.probability_bars(seen, reading.probabilities, classes, f"{name}, as the network sees it")
+            self.picture.value = plots.as_png(fig)
+            self.verdict.value = f"<b>{html.escape(verdict(reading))}</b>"
 
     def _chosen(self, change: Any) -> None:
         self.upload.value = ()  # so that the same file can be chosen again
@@ -74,14 +68,15 @@ class Picker(widgets.VBox):
 
     def _pasted(self, button: Any) -> None:
         """Read the clipboard of the machine on which the kernel runs."""
-        try:
-            found = ImageGrab.grabclipboard()
-        except (NotImplementedError, OSError, ValueError) as reason:
-            return self._refuse(f"This clipboard cannot be read ({reason}). Choose the file instead.")
-        if not found:
-            return self._refuse("There is no picture in the clipboard. Copy one, or choose a file.")
-        file = found[0] if isinstance(found, list) else None  # of the files that were copied
-        self.show(file or found, file or "the pasted picture")
+        with refusing(self.verdict, "Not read."):
+            try:
+                found = ImageGrab.grabclipboard()
+            except (NotImplementedError, OSError, ValueError) as reason:
+                raise ImageError(f"This clipboard cannot be read ({reason}). Choose the file instead.") from None
+            if not found:
+                raise ImageError("There is no picture in the clipboard. Copy one, or choose a file.")
+            file = found[0] if isinstance(found, list) else None  # of the files that were copied
+            self.show(file or found, file or "the pasted picture")
 
 
 class Labeller(widgets.VBox):
@@ -134,10 +129,8 @@ class Labeller(widgets.VBox):
         if "\n" in change["new"] and self.at < len(self.order):
             name, text = self.order[self.at], "".join(change["new"].split())
             rows = {**self.rows, name: {"file": name, "text": text, "guess": self.guesses[name].text}}
-            try:
+            with refusing(self.said, "Not kept."):
                 if text:
                     files.write_rows(self.path, [{**row, "guess": row.get("guess", "")} for row in rows.values()])
                     self.rows = rows
                 self._show(self.at + 1)
-            except (OSError, TutorialError) as reason:
-                self.said.value = f"<b>Not kept.</b> {html.escape(str(reason))}"

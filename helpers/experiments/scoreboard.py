@@ -73,8 +73,7 @@ def from_row(row: dict[str, Any], own_fonts: Path | None = None) -> Try:
 def to_row(row: Try) -> dict[str, Any]:
     """What is kept of a try, as JSON values."""
     counts = {name: getattr(row, name) and list(getattr(row, name)[:2]) for name in SCORES}
-    told = {name: getattr(row, name) for name in ("start", "seconds", "date", "network")}
-    return {"style": row.style.to_dict(), **told, **counts}
+    return {**vars(row), "style": row.style.to_dict(), **counts}
 
 
 def _path() -> Path:

@@ -26,15 +26,15 @@ def start_from(model: keras.Model, settings: Settings, source: str | Path) -> ke
     length or size of picture, the convolutions are taken over, and the dense layers that do not fit begin anew, which
     is told. A StepError refuses a network that has other layers.
     """
-    path, shipped, found = Path(source), comes_along(settings, source), None
-    if path.suffix != ".keras":
-        if shipped:
-            path = shipped
-            print(f"It begins with the network '{source}' that comes along.")
-        else:
-            found = open_experiment(source, settings.profile, data_dir=settings.data_dir)
-            path = found.model_path
-    other, given, _ = load_trained(found) if found else load_network(path)
+    begun = str(source)
+    if Path(source).suffix == ".keras":
+        found, begun = load_network(Path(source)), Path(source).parent.name
+    elif shipped := comes_along(settings, source):
+        found = load_network(shipped)
+        print(f"It begins with the network '{source}' that comes along.")
+    else:
+        found = load_trained(open_experiment(source, settings.profile, data_dir=settings.data_dir))
+    other, given, _ = found
     check_network(model, wanted := settings.style)
     asked = [(each.classes, each.positions, f"{each.image_width}x{each.height}") for each in (given, wanted)]
     told = zip(("its classes", "its positions", "its pictures [pixels]"), *asked, strict=True)
@@ -53,6 +53,5 @@ def start_from(model: keras.Model, settings: Settings, source: str | Path) -> ke
     if anew:
         names = ", ".join(layer.name for layer in anew)
         print(f"The network of '{source}' differs ({differ[0]}), so these layers begin anew: {names}.")
-    begun = path.parent.name if path != shipped else str(source)
     model.name = f"{model.name}_from_{re.sub('[^A-Za-z0-9_.-]', '-', begun)}"  # as TensorFlow takes it
     return model

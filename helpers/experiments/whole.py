@@ -1,5 +1,6 @@
 """An experiment from its style, or from an adopted folder, to its test score, in one call."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -52,13 +53,11 @@ def run_experiment(
     model = started(model, settings, start_from) if start_from else model
     settings = place_of(model, settings)
     training = train(compile_model(model, settings), settings, augment=augment)
-    try:
-        scored = is_saved(model, settings) and score_of(settings)
-    except StepError:
-        scored = None
-    if not scored:
-        save_model(model, settings, calibrate(model, settings, augment if robust else unchanged))
-        score_test(model, settings, training)
+    with contextlib.suppress(StepError):  # which tells that it is not saved or not scored yet
+        if is_saved(model, settings):
+            return score_of(settings)
+    save_model(model, settings, calibrate(model, settings, augment if robust else unchanged))
+    score_test(model, settings, training)
     return score_of(settings)
 
 

@@ -1,6 +1,7 @@
 """Files: written whole or not at all, with digests, and by one process at a time."""
 
 import csv
+import functools
 import hashlib
 import json
 import math
@@ -92,6 +93,15 @@ def file_digest(path: Path) -> str:
         raise unreadable(path, reason, "Look what became of it, and run this again.") from None
 
 
+def known_digest(path: Path) -> str:
+    """`file_digest`, but a file is read only once in a process, unless its size or its time of change differs."""
+    state = path.stat() if path.exists() else None
+    return _digest_of(path, state and (state.st_size, state.st_mtime_ns))
+
+
+_digest_of = functools.cache(lambda path, state: file_digest(path))
+
+
 def files_digest(paths: Iterable[Path], root: Path) -> str:
     """One SHA-256 over the names (relative to `root`) and the bytes of many files, in order."""
     return joint_digest({path.relative_to(root).as_posix(): file_digest(path) for path in paths})
@@ -113,7 +123,7 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
 def read_sealed(path: Path, made_by: str, holds: Iterable[str] = (), early: bool = False) -> dict[str, Any]:
     """An object that fits its own digest and `holds` these keys; StepError if it is missing, broken, or was changed.
 
-    Where `early` is true, one without a digest was written by an early version of these notebooks.
+    An `early` version of these notebooks wrote it without a digest.
     """
     value = read_json(path, made_by)
     content = {key: item for key, item in value.items() if key != "digest"}

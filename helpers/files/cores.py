@@ -21,13 +21,11 @@ CHUNK = 64  # images that a process works on before it reports
 
 
 def on_all_cores(
-    work: Callable, style: Any, images: list, processes: int | None = None, done: int = 0,
-    bar: tqdm | None = None,
-) -> Iterator:  # fmt: skip
+    work: Callable, style: Any, images: list, processes: int | None = None, done: int = 0, bar: tqdm | None = None
+) -> Iterator:
     """What work(style, images) returns for each 64 of the `images`, in order; a bar, or the given one, moves on.
 
-    `work` is a function of a module without TensorFlow. None takes as many `processes` as there are cores, 1
-    starts none. They work only a few parts ahead of what was taken, so memory does not grow with the number.
+    None takes as many `processes` as there are cores, 1 starts none. They work only a few parts ahead, to save memory.
     """
     if getattr(current_process(), "_inheriting", False):  # a worker of a script without a main guard runs it again
         sys.exit(1)
@@ -58,10 +56,9 @@ def _ahead(work: Callable, style: Any, parts: list[list], processes: int) -> Ite
                     waiting.append(pool.submit(work, style, part))
                 yield result
         except BrokenProcessPool:
-            raise StepError(
-                "A worker process was killed, perhaps for want of memory. Run this again: what was finished is kept. "
-                "In a script of your own, the call has to stand under `if __name__ == '__main__':`."
-            ) from None
+            why = "A worker process was killed, perhaps for want of memory. Run this again: what was finished is kept."
+            own = "In a script of your own, the call has to stand under `if __name__ == '__main__':`."
+            raise StepError(f"{why} {own}") from None
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -14,15 +14,11 @@ from helpers.errors import StepError, TutorialError
 TEMPORARY = ".unfinished-"
 MAKE_ROOM = "Make room, or set CAPTCHA_DATA_DIR to a folder on another disk, and run this again"
 FULL, CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EACCES)  # the last on Windows
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, moved into place when the block succeeds; StepError for a full disk.
-
-    The suffix is kept, because writers such as Keras choose their format by it.
-    """
+    """Yield a temporary path with its suffix, moved to `path` when the block succeeds; StepError for a full disk."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     with disk_watched(path):
         try:
@@ -43,7 +39,7 @@ def disk_watched(path: Path) -> Iterator[None]:
         raise
     except Exception as reason:  # TensorFlow and h5py raise errors of their own
         number, free, place = getattr(reason, "errno", None), free_bytes(path), short(path.parent)
-        if number in MISPLACED and (found := misplaced(path)):
+        if found := misplaced(path):
             raise StepError(found) from None
         if number in FULL or "o space left" in str(reason) or free < 2**16:
             why = f"The disk of {place} is full: {path.name} needs more than the {free / 1e6:,.1f} MB that are free."
@@ -93,35 +89,25 @@ def short(path: Path) -> str:
 
 @contextmanager
 def only_writer(folder: Path, wait: float = 0) -> Iterator[None]:
-    """Hold a lock on `folder`, for which it may `wait` some seconds; StepError if another process keeps it.
-
-    What a killed process left unfinished in the folder is removed first: nobody else can be writing it.
-    """
+    """Hold a lock on `folder`, within so many seconds or with a StepError; then remove what a killed writer left."""
     lock = FileLock(folder / ".lock", timeout=wait, fallback_to_soft=False)
     try:
         with disk_watched(folder / ".lock"):
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
     except Timeout:
-        why = f"Another process is writing to {short(folder)}."
-        raise StepError(f"{why} Wait until it ends, or stop the other notebook's kernel.") from None
+        raise StepError(f"Another process is writing to {short(folder)}. Let it end, or stop its kernel.") from None
     except (OSError, NotImplementedError) as reason:
-        raise StepError(
-            f"{short(folder)} lies on a disk where files cannot be locked or written ({reason}), so two processes "
-            "could spoil each other's work. Set CAPTCHA_DATA_DIR to a folder on a local disk and restart the kernel."
-        ) from None
+        why = f"{short(folder)} lies on a disk where files cannot be locked or written ({reason})."
+        raise StepError(f"{why} Set CAPTCHA_DATA_DIR to a folder on a local disk and restart the kernel.") from None
     try:
-        for path in list(_unfinished(folder)):
-            path.unlink(missing_ok=True)
+        for place, folders, names in os.walk(folder):
+            if ".lock" in names and Path(place) != folder:  # what lies there has a writer of its own
+                folders.clear()
+                continue
+            for name in names:
+                if name.startswith(TEMPORARY):
+                    Path(place, name).unlink(missing_ok=True)
         yield
     finally:
         lock.release()
-
-
-def _unfinished(folder: Path) -> Iterator[Path]:
-    """What was left unfinished in a folder, but not what lies in one with a lock of its own, which has its writer."""
-    for place, folders, names in os.walk(folder):
-        if ".lock" in names and Path(place) != folder:
-            folders.clear()
-        else:
-            yield from (Path(place, name) for name in names if name.startswith(TEMPORARY))

@@ -23,8 +23,8 @@ def unnamed(config: Any, named: bool = False, order: dict[str, str] | None = Non
         return config
     if config.get("class_name") == "__lambda__":
         return "a function"
-    kept = {key: item for key, item in config.items() if key not in ("registered_name", "compile_config")}
-    return {key: unnamed(item, key in NAMED, order) for key, item in sorted(kept.items())}
+    kept = sorted(config.keys() - {"registered_name", "compile_config"})
+    return {key: unnamed(config[key], key in NAMED, order) for key in kept}
 
 
 def operations(graph: Any) -> str:
@@ -52,9 +52,9 @@ def operations(graph: Any) -> str:
 
         rows: list[Any] = [numbered(returned)]
         for node in nodes:
-            attributes = {name: value for name, value in node.attr.items() if name not in UNTOLD and name[0] != "_"}
-            told_values = {name: value_told(value) for name, value in attributes.items()}
-            rows.append([function_told(node.op), numbered(node.input), told_values])
+            names = [name for name in node.attr if name not in UNTOLD and name[0] != "_"]
+            attributes = {name: value_told(node.attr[name]) for name in names}
+            rows.append([function_told(node.op), numbered(node.input), attributes])
         return files.text_digest(json.dumps(rows, sort_keys=True))
 
     return told(graph.node)

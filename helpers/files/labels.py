@@ -17,10 +17,7 @@ WAYS = r"Give labels: a CSV file with the columns file and text, or a pattern, s
 
 
 def labels_of(folder: Path, labels: str | Path | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """The text of each picture in a folder by the name of its file; and what is left out, with the reason.
-
-    `labels` is as `adopt_folder` takes it. SettingsError if it cannot be used, or if no picture has a label.
-    """
+    """The texts of a folder's pictures by their names, and what is left out and why; SettingsError if all are."""
     if not isinstance(labels, (str, os.PathLike, type(None))):
         raise SettingsError(f"labels: a {type(labels).__name__} holds none. {WAYS}")
     names = pictures_in(folder)
@@ -71,8 +68,8 @@ def _in_names(names: list[str], pattern: str | Path | None) -> dict[str, str]:
     best = [each for each in matches if len(each) == max(map(len, matches))]
     if len(best) > 1 and best[0]:  # both parts are numbers, and one of them only counts the files
         numbers = [[int(found["number"]) for found in each.values()] for each in best]
-        steps = [statistics.median([b - a for a, b in pairwise(sorted({*each}))] or [0]) for each in numbers]
-        counting = [step == 1 for step in steps]
+        gaps = [[b - a for a, b in pairwise(sorted({*each}))] for each in numbers]
+        counting = [statistics.median(each or [0]) == 1 for each in gaps]
         if all(counting):  # in a large folder the texts' numbers lie side by side too, but they repeat
             counting = [len({*each}) == len(each) for each in numbers]
         if sum(counting) != 1:

@@ -1,8 +1,7 @@
 """AlexNet for captchas: batch [batch, height, width, 1] -> logits [batch, positions, classes].
 
-Five convolutions, three overlapping max-pools, two hidden dense layers, and one softmax for each position. Sources:
-Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks"; Krizhevsky 2014,
-arXiv:1404.5997 (one tower); without local response normalisation.
+Sources: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks";
+Krizhevsky 2014, arXiv:1404.5997 (one tower); without local response normalisation.
 """
 
 import functools
@@ -24,7 +23,7 @@ ORIGINAL = {"filters": (64, 192, 384, 384, 256), "kernels": (11, 5, 3, 3, 3), "d
             "input_size": (224, 224)}  # fmt: skip
 """What differs in the network of 2014: `build_alexnet(style, **ORIGINAL)`."""
 SILENT = (layers.ReLU, layers.Activation, layers.Dropout, layers.Flatten, layers.LayerNormalization)
-"""Layers that are not listed, unless they have parameters."""
+"""Layers that `layer_shapes` leaves out, unless they have parameters."""
 
 
 def convolution(
@@ -33,8 +32,7 @@ def convolution(
 ):  # fmt: skip
     """A convolution, an overlapping max-pool (3x3, 2 apart) if `pool` names one, BatchNorm, and ReLU.
 
-    AlexNet pools after ReLU. ReLU of the largest value is the largest of the ReLUs, so without
-    BatchNorm the order makes no difference. Pooling first leaves a quarter of the work to what follows.
+    AlexNet pools after ReLU; without BatchNorm that gives the same. Pooling first leaves less work to what follows.
     """
     more = {"use_bias": not batch_norm, "kernel_initializer": "he_normal", "name": name}
     x = layers.Conv2D(filters, kernel, stride, padding=padding, **more)(x)
@@ -63,17 +61,15 @@ def build_alexnet(
 ) -> keras.Model:  # fmt: skip
     """An untrained AlexNet that reads captchas of `style`.
 
+    It takes grey levels 0 to 255, [batch, height, width, 1], and gives logits [batch, positions, classes]. The last
+    layer starts at zero, so that all classes are equally likely and the first loss is ln(classes).
+
     Args:
-        filters: channels of the five convolutions; multiples of 16 are quickest.
+        filters, kernels: channels of the five convolutions (multiples of 16 are quickest), and their windows' sides.
         dense_units: units of the two hidden dense layers.
         first_stride: pixels between two windows of the first convolution.
         padding: of the first convolution and the pools; "same" lets windows reach over the edge.
         input_size: stretch the picture to (height, width) first, as the original did; None keeps it.
-        kernels: side of each convolution's windows, in pixels.
-
-    Returns:
-        A model from grey levels 0 to 255, [batch, height, width, 1], to logits [batch, positions, classes].
-        The last layer starts at zero, so that all classes are equally likely and the first loss is ln(classes).
     """
     filters, dense_units, kernels, first_stride = map(as_plain, (filters, dense_units, kernels, first_stride))
     size = input_size or (style.height, style.image_width)
@@ -90,7 +86,6 @@ def build_alexnet(
     x = block(x, "conv3", filters[2], kernels[2])
     x = block(x, "conv4", filters[3], kernels[3])
     x = block(x, "conv5", filters[4], kernels[4], pool="pool3")
-
     x = layers.Flatten(name="flatten")(x)
     for name, units in zip(("dense1", "dense2"), dense_units, strict=True):
         x = dense(x, name, units, batch_norm)
@@ -104,8 +99,8 @@ def check_arguments(filters, dense_units, first_stride, dropout, padding, size, 
     """SettingsError unless `build_alexnet` can use these arguments, with the first that it cannot use."""
 
     def whole(values: Any, count: int) -> bool:
-        numbers = values if isinstance(values, (tuple, list)) else ()
-        return len(numbers) == count and all(type(number) is int and number > 0 for number in numbers)
+        listed = isinstance(values, (tuple, list)) and len(values) == count
+        return listed and all(type(number) is int and number > 0 for number in values)
 
     for name, value, fits, right in (
         ("filters", filters, whole(filters, 5), f"five whole numbers above 0, such as {FILTERS}"),
@@ -122,8 +117,8 @@ def check_arguments(filters, dense_units, first_stride, dropout, padding, size, 
     for _ in range(3):
         side = (side - 3) // 2 + 1
     if padding == "valid" and side < 1:
-        why = f"padding: with 'valid' a picture of {size[0]}x{size[1]} pixels is too small for three max-pools."
-        raise SettingsError(f"{why} Use 'same', a larger input_size or a smaller first_stride.")
+        why = f"with 'valid' a picture of {size[0]}x{size[1]} pixels is too small for three max-pools"
+        raise SettingsError(f"padding: {why}. Use 'same', a larger input_size or a smaller first_stride.")
 
 
 def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
@@ -134,14 +129,11 @@ def layer_shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
     found: list[tuple[str, tuple[int, ...], int]] = []
     for layer in model.layers:
         parameters = sum(math.prod(weight.shape) for weight in layer.weights)
-        owner = next((index for index in reversed(range(len(found))) if found[index][2]), None)
-        if isinstance(layer, layers.BatchNormalization) and owner is not None:
-            name, shape, before = found[owner]
-            found[owner] = name, shape, before + parameters
+        owners = [index for index, row in enumerate(found) if row[2]]
+        if isinstance(layer, layers.BatchNormalization) and owners:
+            name, shape, before = found[owners[-1]]
+            found[owners[-1]] = name, shape, before + parameters
         elif parameters or not isinstance(layer, SILENT):
-            try:
-                shape = tuple(layer.output.shape[1:])
-            except (AttributeError, ValueError):  # not built yet, or with several outputs
-                shape = ()
-            found.append((layer.name, shape, parameters))
+            shape = getattr(getattr(layer, "output", None), "shape", ())  # it may not be built, or have several outputs
+            found.append((layer.name, tuple(shape[1:]), parameters))
     return found

@@ -1,8 +1,8 @@
 """How to take a network's answers: how sure it may be, and whether a picture looks like those of its training.
 
-A network has to answer, whatever it is shown. Two signs give a foreign picture away. It is less certain than usual:
-the characters that it reads have smaller probabilities. And the filters of the first convolution, which see strokes
-and dots but no digits, respond more or less than usual. Validation captchas tell what is usual, and the temperature.
+Two signs give a foreign picture away: the characters that the network reads have smaller probabilities than usual,
+and the filters of its first convolution, which see strokes and dots, respond more or less than usual. Validation
+captchas tell what is usual, and the temperature.
 """
 
 import hashlib
@@ -48,9 +48,9 @@ class Calibration:
         """The calibration whose `to_dict` gave `values`; bounds of an earlier version are left out."""
         kept = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
         found = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
-        if not (found.temperature > 0 and len(found.means) == len(found.deviations)):
-            raise ValueError("This calibration does not fit together.")
-        return found
+        if found.temperature > 0 and len(found.means) == len(found.deviations):
+            return found
+        raise ValueError("This calibration does not fit together.")
 
 
 def weights_digest(model: keras.Model) -> str:
@@ -68,13 +68,11 @@ def first_filters(model: keras.Model) -> keras.KerasTensor | None:
     """
     filters = None
     for layer in model.layers if hasattr(model, "inputs") else []:
-        try:
-            flat = isinstance(layer, keras.Model) or len(layer.output.shape) != 4
-        except (AttributeError, ValueError):  # it has several outputs
-            continue
         if filters is not None and isinstance(layer, (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)):
             return layer.output
-        if not flat and any(len(each.shape) == 4 for each in layer.weights):
+        shape = getattr(getattr(layer, "output", None), "shape", ())  # several outputs have none
+        convolves = len(shape) == 4 and any(len(each.shape) == 4 for each in layer.weights)
+        if convolves and not isinstance(layer, keras.Model):
             if filters is not None:
                 break
             filters = layer.output
@@ -96,9 +94,8 @@ def observed(model: keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
 def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The two signs that tell a foreign picture, from what `observed` gives.
 
-    Returns:
-        The certainty of each answer, the mean logarithm of its characters' probabilities, [pictures]; and each
-        filter's mean response and its standard deviation over the picture, [pictures, 2 * channels].
+    The certainty of each answer, the mean logarithm of its characters' probabilities, [pictures]; and each filter's
+    mean response and its standard deviation over the picture, [pictures, 2 * channels].
     """
     means, variances = tf.nn.moments(tf.cast(filtered, tf.float32), axes=[1, 2])
     certainties = tf.reduce_mean(tf.reduce_max(tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1), axis=-1)
@@ -107,10 +104,10 @@ def looked_at(logits: tf.Tensor, filtered: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 
 def find_usual(temperature: float, certainties: np.ndarray, responses: np.ndarray) -> Calibration:
     """The calibration for which these captchas, all but a few, are familiar; both as `looked_at` gives them."""
-    means, deviations = responses.mean(axis=0), responses.std(axis=0) + 1e-6
-    least, known = float(np.quantile(certainties, ALARM)), (tuple(means.tolist()), tuple(deviations.tolist()))
-    found = Calibration(temperature, least, *known)
-    return replace(found, farthest=float(np.quantile(found.distances(responses), 1 - ALARM))) if means.size else found
+    known = [tuple(each.tolist()) for each in (responses.mean(axis=0), responses.std(axis=0) + 1e-6)]
+    found = Calibration(temperature, float(np.quantile(certainties, ALARM)), *known)
+    farthest = np.quantile(found.distances(responses), 1 - ALARM) if found.means else np.inf
+    return replace(found, farthest=float(farthest))
 
 
 def tempered(logarithms: np.ndarray, temperature: float) -> np.ndarray:
@@ -123,9 +120,8 @@ def tempered(logarithms: np.ndarray, temperature: float) -> np.ndarray:
 def fit_temperature(logarithms: np.ndarray, labels: np.ndarray) -> float:
     """The temperature, 0.2 to 5, that gives the truth the highest probability; above 1 the network is less sure.
 
-    Choose it with validation captchas: logarithms of probabilities [captchas, positions, classes], and labels.
-    It changes no text that is read, only how sure the network is of it. Source: Guo, Pleiss, Sun, Weinberger
-    2017, arXiv:1706.04599, section 4.2.
+    Choose it with validation captchas: logarithms of probabilities [captchas, positions, classes], and labels. It
+    changes no text that is read. Source: Guo, Pleiss, Sun, Weinberger 2017, arXiv:1706.04599, section 4.2.
     """
 
     def loss(temperature: float) -> float:

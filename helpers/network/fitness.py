@@ -14,6 +14,7 @@ from helpers.files.fingerprints import unnamed
 from helpers.quiet_tensorflow import keras, tf
 
 UNKNOWN = r"Could not locate (?:class|function) '(\w+)'"  # so Keras names what it does not know
+CHATTER = r"\x1b\[\d*m|Exception encountered when \S+ \S+|.*Error encountered:|Arguments received by.*"
 
 
 def check_network(model: keras.Model, style: CaptchaStyle) -> None:
@@ -27,8 +28,7 @@ def check_network(model: keras.Model, style: CaptchaStyle) -> None:
     if (inputs, outputs) != (1, 1):
         raise StepError(f"This network has {inputs} input(s) and {outputs} output(s). It needs one of each: {wrong}")
     try:
-        with warnings.catch_warnings():  # Keras warns before it fails
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):  # Keras warns before it fails
             if not model.built:
                 model(keras.KerasTensor((None, *picture), dtype="uint8"))  # builds it for any number of pictures
             given = model(tf.zeros((2, *picture), tf.uint8), training=False)
@@ -36,12 +36,11 @@ def check_network(model: keras.Model, style: CaptchaStyle) -> None:
         taken, made = (getattr(model, name, (None,))[1:] for name in ("input_shape", "output_shape"))
         if taken and (taken, made) != (picture, answer):
             raise StepError(f"This network takes {list(taken)} and gives {list(made)}, but {wrong}") from None
-        why = re.sub(r"\x1b\[\d*m|Exception encountered when \S+ \S+|.*Error encountered:|Arguments received by.*", "",
-                     str(reason.args[0] if reason.args else reason), flags=re.DOTALL)  # fmt: skip
-        raise StepError(
-            f"This network cannot take a batch of captchas, uint8 {[2, *picture]}: {' '.join(why.split())[:200]} ... "
-            "If it cannot use whole numbers, let keras.layers.Rescaling(1 / 255) come first."
-        ) from None
+        said = str(reason.args[0] if reason.args else reason)
+        why = " ".join(re.sub(CHATTER, "", said, flags=re.DOTALL).split())[:200]
+        why = f"This network cannot take a batch of captchas, uint8 {[2, *picture]}: {why} ..."
+        remedy = "If it cannot use whole numbers, let keras.layers.Rescaling(1 / 255) come first."
+        raise StepError(f"{why} {remedy}") from None
     if not tf.is_tensor(given) or given.shape != (2, *answer):
         gives = list(given.shape[1:]) if tf.is_tensor(given) else f"a {type(given).__name__}, not one tensor"
         raise StepError(f"This network takes {list(picture)} and gives {gives}, but {wrong}")

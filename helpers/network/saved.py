@@ -1,9 +1,7 @@
-"""model.keras: a network, the style that it reads, and how to take its answers, in one file.
-
-Any Keras model may be that network, if it takes the captchas and gives logits, and if a file can hold it.
-"""
+"""model.keras: a network, the style that it reads, and how to take its answers, in one file."""
 
 import json
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -54,7 +52,7 @@ def save_network(
 
 def check_room_for(folder: Path, variables: list) -> None:
     """StepError if a disk has no room for a file of these: h5py would say so in a hundred lines, and might crash."""
-    files.check_room(folder, 500_000 + 1.1 * sum(each.numpy().nbytes for each in variables), "The weights")
+    files.check_room(folder, 500_000 + 1.1 * 4 * sum(math.prod(each.shape) for each in variables), "The weights")
 
 
 def made_from(path: Path) -> dict[str, str]:

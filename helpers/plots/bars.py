@@ -11,20 +11,25 @@ from helpers.plots.basics import BLUE, CAPTCHAS, open_axes, say_none
 
 
 def horizontal_bars(
-    values: Mapping[str, float], xlabel: str, title: str, ax: Axes | None = None, unit: str = ""
-) -> Axes:
-    """One bar for each name, its value written at its end."""
+    values: Mapping[str, float], xlabel: str, title: str, ax: Axes | None = None, unit: str = "",
+    logarithmic: bool = False,
+) -> Axes:  # fmt: skip
+    """One bar for each name, its value written at its end; with a unit, to two digits."""
     ax = open_axes(ax, title, xlabel, height=0.45 * len(values) + 1.3)
     if not values:
         return say_none(ax)
     for index, value in enumerate(values.values()):
         ax.barh(index, value, color=BLUE, height=0.6)
-        written = f"{value:,.0f}" if value >= 100 and not unit else f"{value:.{4 if unit else 3}g}"
+        written = f"{value:,.0f}" if value >= 100 and not unit else f"{value:.{2 if unit else 3}g}"
         ax.annotate(f" {written}{unit}", (max(0, value), index), va="center", fontsize=9,
                     textcoords="offset points", xytext=(2, 0))  # fmt: skip
     ax.set_yticks(range(len(values)), list(values))
     ax.invert_yaxis()
-    ax.set_xlim(1.18 * min(0, *values.values()), 1.18 * max(1e-9, *values.values()))
+    least, most = min(values.values()), max(1e-9, *values.values())
+    ax.set_xlim(1.18 * min(0, least), 1.18 * most)
+    if logarithmic:
+        ax.set(xscale="log", xlim=(least / 3, 8 * most))
+        ax.xaxis.set_major_formatter("{x:,.9g}")
     return ax
 
 
@@ -32,7 +37,7 @@ def shares(
     scores: Mapping[str, tuple[int, int, float, float, float]], xlabel: str, title: str, ax: Axes | None = None,
     mistakes: bool = False, pictures: Sequence[Any] = (),
 ) -> Axes:  # fmt: skip
-    """A bar for each share, with its 95 % interval in black and its count beside it; none is rounded to 0 or 100 %.
+    """A bar for each share, with a line for its 95 % interval and its count beside it; none is rounded to 0 or 100 %.
 
     Args:
         scores: name -> (right, count, share, low, high), as `scores.proportion` gives.
@@ -50,8 +55,8 @@ def shares(
         if mistakes:
             ax.plot(max(100 * (1 - share), least), index, "o", color=CAPTCHAS, markersize=8, zorder=3)
         else:
-            ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.75, height=0.6)
-        ax.plot(interval, [index, index], color="black", linewidth=3)
+            ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.4, height=0.6)
+        ax.plot(interval, [index, index], color=CAPTCHAS, linewidth=3)
         decimals = next((d for d in range(1, 6) if share in (0, 1) or round(100 * share, d) not in (0, 100)), 6)
         written = f"{100 * share:.{decimals}f} %{' right' * mistakes}, {right:,} of {count:,}"
         ax.annotate(written, (1.02, index), va="center", fontsize=9, xycoords=("axes fraction", "data"))

@@ -1,6 +1,7 @@
 """What all figures share: colours, a style for any number of series, empty axes, a word where nothing can be drawn."""
 
 import io
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +11,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib_inline.config import InlineBackend
 
-plt.rcParams["text.parse_math"] = False  # a text with $ is drawn as it is
+INK = "#767676"  # what is written: its contrast is 4.5 on white, and 4.2 on JupyterLab's dark theme
+WRITTEN = "text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"
+plt.rcParams.update(dict.fromkeys(WRITTEN, INK) | {"text.parse_math": False})  # a text with $ is drawn as it is
+plt.rcParams.update({"axes.facecolor": "none", "savefig.facecolor": "none", "legend.frameon": False})
+plt.rcParams["image.interpolation"] = "nearest"
 BLIND = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None) if "IPython" in sys.modules else None
 backend = matplotlib.get_backend(auto_select=False) or ""
-if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel") and backend.lower() in BLIND:
+if kernel and backend.lower() in BLIND:
     print(f"MPLBACKEND={backend} shows no figure here. Remove that variable, then restart the kernel.")
 # Okabe and Ito 2008: told apart with every common kind of colour blindness.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
@@ -76,11 +83,25 @@ def open_axes(
 
 
 def as_png(fig: Figure) -> bytes:
-    """The bytes of a PNG file of a figure, which is closed."""
+    """The bytes of a PNG file of a figure, twice its size so that a widget shows it sharp; the figure is closed."""
     file = io.BytesIO()
-    fig.savefig(file, format="png")
+    fig.savefig(file, format="png", dpi=2 * fig.dpi)
     plt.close(fig)
     return file.getvalue()
+
+
+def in_notebook(fig: Figure) -> tuple[bytes, dict[str, Any]]:
+    """A figure as notebooks show it: a PNG file without a background, sharp on fine screens; size and titles of it."""
+    file = io.BytesIO()
+    fig.savefig(file, format="png", dpi=2 * fig.dpi, bbox_inches="tight")
+    width, height = struct.unpack(">II", file.getvalue()[16:24])
+    alt = fig.get_suptitle() or "; ".join(filter(None, (ax.get_title() for ax in fig.axes)))
+    return file.getvalue(), {"width": width // 2, "height": height // 2, "alt": alt}
+
+
+if kernel:
+    Figure._repr_png_ = in_notebook
+    InlineBackend.instance(parent=kernel.shell).figure_formats = set()  # else IPython's own picture comes first
 
 
 def say_none(ax: Axes) -> Axes:

@@ -49,7 +49,7 @@ def curves(
         look = {"linestyle": dots, "color": GREY, "zorder": 1.9, "label": name}
         _ = ax.axhline(where, **look) if np.isscalar(where) else ax.plot(*where, **look)
     for x, text in notes:
-        ax.annotate(text, (x, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color="#555555", ha="center")
+        ax.annotate(text, (x, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="center")
     if ax.get_yscale() == "log":
         ax.yaxis.set_major_formatter("{x:,.9g}")
     ticks = np.unique(np.concatenate([x for x, *_ in drawn.values()]))

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.basics import open_axes, panels, say_none
+from helpers.plots.basics import INK, open_axes, panels, say_none
 
 
 def show_image(image: Any, title: str = "", ax: Axes | None = None, colormap: str = "") -> Axes:
@@ -44,7 +44,7 @@ def gallery(
     count = len(images)
     height = (width / 1.65) * 0.7 + (0.2 if titles else 0)
     fig, axes = panels(count, columns, heading, width, height)
-    given = (titles or [""] * count, colors or ["black"] * count, [None] * count if shades is None else shades)
+    given = (titles or [""] * count, colors or [INK] * count, [None] * count if shades is None else shades)
     for ax, image, title, color, shade in zip(axes, images, *given, strict=True):
         show_image(image, title, ax)
         ax.title.set(fontsize=9, color=color)
@@ -63,7 +63,7 @@ def strips(rows: Mapping[str, tuple[Sequence[str], Sequence[Any]]], heading: str
         colormap: for values that are not grey levels, each picture from its lowest to its highest.
     """
     columns = max([1, *(len(images) for _, images in rows.values())])
-    fig, axes = panels(len(rows) * columns, columns, heading, 1.6 + 1.1 / columns, 0.86)
+    fig, axes = panels(len(rows) * columns, columns, heading, min(1.6 + 1.1 / columns, 8.4 / columns), 0.86)
     for number, (name, (titles, images)) in enumerate(rows.items()):
         row = axes[number * columns : (number + 1) * columns]
         for ax in row:

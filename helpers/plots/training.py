@@ -2,40 +2,45 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 from helpers.plots.basics import BLUE, CAPTCHAS, DIGITS, GREEN, GREY, LOSS, VERMILION, open_axes, say_none
 
+KINDS = {"conv": "convolution", "pool": "pooling", "dense": "dense"}
+COLORS = {"convolution": VERMILION, "pooling": GREY, "dense": BLUE, "other": GREEN}
 LOSS_SHOWN = 1.6  # times the loss of guessing; what lies above is told in words
 
 
 def network(layers: Sequence[tuple[str, tuple[int, ...], int]], ax: Axes | None = None) -> Axes:
-    """Layers (name, output shape without the batch, parameters) as boxes: as high as the picture they hand on."""
+    """Layers (name, output shape without the batch, parameters) as bars, one below the other.
+
+    A bar is as long as the layer has channels or units, and as thick as the picture that it hands on is high.
+    """
     total = sum(parameters for _, _, parameters in layers)
-    title = f"{total:,} parameters; below each layer the shape it passes on, [height × width × channels], and its own"
-    ax = open_axes(ax, title, width=max(11, 0.8 * len(layers)), height=3.4)
+    largest, _, most = max(layers, key=lambda layer: layer[2], default=("", (), 0))
+    title = f"{total:,} parameters, {100 * most / max(1, total):.0f} % of them in {largest}"
+    ax = open_axes(ax, title, width=8, height=0.34 * len(layers) + 1)
     if not layers:
         return say_none(ax)
     tallest = max((shape[0] for _, shape, _ in layers if len(shape) == 3), default=1)
-    x = 0.0
-    for name, shape, parameters in layers:
-        image = len(shape) == 3
-        height = 0.35 + 1.65 * (shape[0] / tallest if image else 0.45)
-        width = 0.35 + 0.05 * np.sqrt(shape[2]) if image else 0.35
-        color = VERMILION if "conv" in name else GREY if "pool" in name else BLUE if "dense" in name else GREEN
-        box = {"facecolor": color, "alpha": 0.75, "edgecolor": "none", "boxstyle": "round,pad=0.03"}
-        ax.add_patch(FancyBboxPatch((x, -height / 2), width, height, **box))
-        ax.text(x + width / 2, height / 2 + 0.12, name.replace(" ", "\n"), ha="center", va="bottom", fontsize=9)
-        label = "×".join(map(str, shape)) + (f"\n{parameters:,}" if parameters else "")
-        ax.text(x + width / 2, -height / 2 - 0.12, label, ha="center", va="top", fontsize=8, color="#444444")
-        x += width + 0.85
-    ax.set(xlim=(-0.4, x - 0.2), ylim=(-1.6, 1.4))
-    ax.set_axis_off()
+    named: dict[str, Any] = {}
+    for index, (name, shape, parameters) in enumerate(layers):
+        kind = next((kind for part, kind in KINDS.items() if part in name), "other")
+        thickness = 0.12 + 0.75 * (shape[0] / tallest if len(shape) == 3 else 0)
+        named[kind] = ax.barh(index, shape[-1], thickness, color=COLORS[kind], alpha=0.75)
+        written = " × ".join(map(str, shape)) + (f";  {parameters:,}" if parameters else "")
+        ax.annotate(written, (shape[-1], index), va="center", fontsize=9, textcoords="offset points", xytext=(6, 0))
+    ax.set_yticks(range(len(layers)), [name for name, _, _ in layers], fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xscale="log", xlim=(0.7, 40 * max(shape[-1] for _, shape, _ in layers)))
+    ax.xaxis.set_major_formatter("{x:,.9g}")
+    ax.set_xlabel("channels, or units (logarithmic); beside each layer height × width × channels, and its parameters")
+    ax.legend(named.values(), named, loc="upper right", fontsize=9)
     return ax
 
 
@@ -57,7 +62,7 @@ def live_display() -> Callable[[Figure], None]:
 
 
 def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, probe_size: int, classes: int) -> Figure:
-    """The live figure: accuracies and loss on training and validation captchas, and how far the training run is.
+    """The live figure: how far the training run is; what is read right, misread, and the loss, on both splits.
 
     Args:
         points: images seen, seconds, four accuracies (0 to 1) and two losses [nats] each.
@@ -65,37 +70,46 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
         probe_size: captchas behind each point of a curve.
         classes: guessing reads one digit in so many right, and has a loss of ln(classes).
     """
-    fig, (ax, below) = plt.subplots(2, figsize=(8, 5.2), height_ratios=(3, 1.3), sharex=True, layout="constrained")
+    rows = [["bar", "bar"], ["right", "wrong"], ["loss", "loss"]]
+    fig, parts = plt.subplot_mosaic(rows, figsize=(8, 5.4), height_ratios=(0.12, 3, 1.3), layout="constrained")
     plt.close(fig)  # shown by its caller, not by the cell
+    bar, right, wrong, loss = parts.values()
+    bar.set_axis_off()
     if not points:
-        say_none(below)
-        return say_none(ax).figure
-    x, last, total = [point["images"] for point in points], points[-1], max(1, total_images)
+        for axes in parts.values():
+            say_none(axes)
+        return fig
+    x, last, total, least = [point["images"] for point in points], points[-1], max(1, total_images), 50 / probe_size
     for split, style in (("training", "-"), ("validation", "--")):
         for thing, color in (("digits", DIGITS), ("captchas", CAPTCHAS)):
-            y = [100 * point[f"{split} {thing}"] for point in points]
-            ax.plot(x, y, style, color=color, label=f"{thing}, {split}")
-        below.plot(x, [point[f"{split} loss"] for point in points], style, color=LOSS)
-    guessing = {ax: (100 / classes, "guessing a digit"), below: (math.log(classes), f"ln {classes}: guessing")}
-    for axes, (level, name) in guessing.items():
+            y = 100 * np.array([point[f"{split} {thing}"] for point in points])
+            right.plot(x, y, style, color=color, label=f"{thing}, {split}")
+            wrong.plot(x, np.maximum(100 - y, least), style, color=color)
+        loss.plot(x, [point[f"{split} loss"] for point in points], style, color=LOSS)
+    levels = (right, 100 / classes, "guessing a digit"), (loss, math.log(classes), f"ln {classes}: guessing")
+    for axes, level, name in levels:
         axes.axhline(level, color=GREY, linewidth=0.8, linestyle=":")
-        axes.annotate(name, (total, level), fontsize=8, color="#555555", ha="right",
-                      textcoords="offset points", xytext=(0, 3))  # fmt: skip
+        axes.annotate(name, (total, level), fontsize=8, ha="right", textcoords="offset points", xytext=(0, 3))
+    for axes in (right, wrong, loss):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.set(xlim=(0, total), xticks=np.linspace(0, total, 5 if axes is loss else 3))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     done = last["images"] / total
-    ax.axvspan(0, total, ymin=0.985, color="#DDDDDD")  # the progress bar
-    ax.axvspan(0, last["images"], ymin=0.985, color=GREEN)
+    bar.barh([0, 0], [1, done], color=["#BBBBBB", GREEN])
+    bar.set(xlim=(0, 1))
     left = f", about {last['seconds'] * (1 / done - 1):.0f} s left" if 0 < done < 1 else ""
     title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{left}: "
     title += f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas read right"
-    ax.set_title(title, fontsize=10)
-    ax.set(xlim=(0, total), ylim=(-2, 106), ylabel=f"read right,\nof {probe_size} captchas [%]")
-    ax.legend(loc="lower right", fontsize=9, frameon=False, bbox_to_anchor=(1, 0.3))
+    fig.suptitle(title, fontsize=10)
+    right.set(ylim=(-2, 104), ylabel=f"read right, of {probe_size} captchas [%]")
+    right.legend(loc="center right", fontsize=8)
+    wrong.set(yscale="log", ylim=(0.8 * least, 120), ylabel="misread [%] (logarithmic)")
+    wrong.set_yticks([least, 1, 10, 100], ["0", "1", "10", "100"])
+    wrong.minorticks_off()
     top = LOSS_SHOWN * math.log(classes)
     losses = [point[f"{split} loss"] for point in points for split in ("training", "validation")]
     if (highest := max(filter(math.isfinite, losses), default=0.0)) > top:
-        below.annotate(f"the loss rises to {highest:.3g}", (0.5, 1), xycoords="axes fraction", fontsize=8,
-                       ha="center", va="top", color=LOSS)  # fmt: skip
-    below.set(ylim=(0, top), ylabel="loss\n[nats per digit]")
-    below.set_xlabel("training images seen; the bar at the top is the progress")
+        loss.annotate(f"the loss rises to {highest:.3g}", (0.5, 1), xycoords="axes fraction", fontsize=8,
+                      ha="center", va="top", color=LOSS)  # fmt: skip
+    loss.set(ylim=(0, top), ylabel="loss\n[nats per digit]", xlabel="training images seen")
     return fig

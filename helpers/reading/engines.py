@@ -1,7 +1,6 @@
-"""What computes a reader's answers: TensorFlow Lite for a few pictures, TensorFlow for many.
+"""What computes a reader's answers: TensorFlow Lite, made for one picture at a time, or TensorFlow for many.
 
-TensorFlow is made for large batches. TensorFlow Lite, which comes with it, is made for one picture at a time,
-and gives the same answers. `make bench` measures both.
+Both give the same answers; `make bench` measures both.
 """
 
 import math
@@ -43,7 +42,27 @@ class Engines:
 
     @cached_property
     def _lite(self) -> Engine | None:
-        return lite_engine(self._one)
+        """One picture in TensorFlow Lite; None for a network that it cannot compute, or not rightly."""
+        try:
+            concrete = self._one.get_concrete_function()
+            with quiet_start(), warnings.catch_warnings(action="ignore"):  # it recommends its successor
+                converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+                converter.experimental_lower_to_saved_model = False  # without a file in between: twice as quick
+                threads = min(4, os.cpu_count() or 1)
+                interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=threads)
+                interpreter.allocate_tensors()
+            (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+            def engine(picture: np.ndarray) -> np.ndarray:
+                interpreter.set_tensor(given["index"], picture)
+                interpreter.invoke()
+                return interpreter.get_tensor(answer["index"])
+
+            probe = np.random.default_rng(0).integers(0, 256, given["shape"], np.uint8)
+            expected = self._one.python_function(tf.constant(probe)).numpy()
+            return engine if np.allclose(engine(probe), expected, rtol=1e-4, atol=1e-3) else None
+        except Exception:  # its converter raises errors of many kinds
+            return None
 
     def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logits for uint8 pictures [batch, height, width, 1], and the two signs that `calibration.looked_at` gives."""
@@ -52,28 +71,3 @@ class Engines:
             rows = np.concatenate([one(each[None]) for each in pictures]) if one else self._many(pictures).numpy()
         count = math.prod(self._shape)
         return rows[:, :count].reshape(-1, *self._shape), rows[:, count], rows[:, count + 1 :]
-
-
-def lite_engine(function: tf.types.experimental.PolymorphicFunction) -> Engine | None:
-    """`function` of one picture in TensorFlow Lite; None for a network that it cannot compute, or not rightly."""
-    try:
-        concrete = function.get_concrete_function()
-        with quiet_start(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it recommends its successor, a package of its own
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
-            converter.experimental_lower_to_saved_model = False  # without a file in between: twice as quick
-            threads = min(4, os.cpu_count() or 1)
-            interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=threads)
-            interpreter.allocate_tensors()
-        given, answer = (part[0] for part in (interpreter.get_input_details(), interpreter.get_output_details()))
-
-        def engine(picture: np.ndarray) -> np.ndarray:
-            interpreter.set_tensor(given["index"], picture)
-            interpreter.invoke()
-            return interpreter.get_tensor(answer["index"])
-
-        probe = np.random.default_rng(0).integers(0, 256, given["shape"], np.uint8)
-        expected = function.python_function(tf.constant(probe)).numpy()
-        return engine if np.allclose(engine(probe), expected, rtol=1e-4, atol=1e-3) else None
-    except Exception:  # its converter raises errors of many kinds
-        return None

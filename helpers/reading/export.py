@@ -18,13 +18,14 @@ OPSET = 18  # of ONNX's operations, which onnxruntime knows since version 1.14
 
 def write_onnx(path: str | os.PathLike, answer: Engines, style: CaptchaStyle, temperature: float) -> None:
     """Write what computes a reader's answers, as `Reader.export` tells; StepError without the package tf2onnx."""
+    if Path(path).is_dir():  # as "" is
+        raise StepError(f"'{path}' is a folder, where a file should be. Name a file, such as captcha.onnx.")
     try:
         import onnx
         import tf2onnx
-    except ImportError:
-        raise StepError(
-            "An ONNX file needs the package tf2onnx. Run `pip install tf2onnx`, and then this again."
-        ) from None
+    except Exception:  # a broken installation raises errors of many kinds
+        why = "An ONNX file needs the package tf2onnx. Run `pip install tf2onnx`, and then this again."
+        raise StepError(why) from None
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     shape = style.positions, len(style.classes)
 
@@ -42,4 +43,4 @@ def write_onnx(path: str | os.PathLike, answer: Engines, style: CaptchaStyle, te
     classes = ["" if each == NOTHING else each for each in style.classes]
     onnx.helper.set_model_props(found, {"classes": json.dumps(classes), "style": json.dumps(style.to_dict())})
     with written_whole(Path(path)) as temporary:
-        onnx.save(found, temporary)
+        onnx.save(found, temporary, format="protobuf")  # whatever the name ends in

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from helpers.captchas.pictures import ImageLike, fit_to_style
 from helpers.captchas.styles import CaptchaStyle
@@ -47,10 +46,9 @@ def is_one(shape: tuple[int, ...]) -> bool:
 
 
 class Reader:
-    """Reads captchas of `style` by a trained network: [batch, height, width, 1] -> logits [batch, positions, classes].
+    """Reads captchas of `style` by a network: [batch, height, width, 1] -> logits [batch, positions, classes].
 
-    `calibration` tells how to take its answers; see `training.evaluation.calibrate`. The weights are those
-    that `model` has now: training it further does not change what this reader says.
+    `calibration`: see `training.evaluation.calibrate`. Training `model` further does not change what this reader says.
     """
 
     def __init__(self, model: keras.Model, style: CaptchaStyle, calibration: Calibration = UNCALIBRATED) -> None:
@@ -60,10 +58,7 @@ class Reader:
 
     @classmethod
     def load(cls, experiment_or_path: str | Path, network: str | None = None) -> "Reader":
-        """The trained network of an experiment, by its name or the path of its model.keras; StepError without one.
-
-        `network` names a further one on the captchas of that experiment, such as "changed-1".
-        """
+        """The network of an experiment, its further one `network`, or that in a model.keras; StepError without one."""
         if not isinstance(experiment_or_path, (str, os.PathLike)):
             what = f"{experiment_or_path!r} is a {type(experiment_or_path).__name__}"
             raise StepError(f"{what}. Give an experiment's name, or the path of a model.keras.")
@@ -80,20 +75,16 @@ class Reader:
         return cls(*load_trained(settings))
 
     def read(self, images: ImageLike | Iterable[ImageLike], errors: str = "raise") -> list[Reading]:
-        """Read one picture or many, each a path, a PIL image or a uint8 array of any size.
+        """A Reading for each of one or many pictures, in order: paths, PIL images or uint8 arrays of any size.
 
-        Args:
-            errors: "raise" an ImageError at the first picture that cannot be read, or "collect": go on, and
-                give that one an empty text, confidence 0 and its `error`.
-
-        Returns:
-            One Reading for each picture, in order.
+        `errors`: "raise" an ImageError at the first picture that cannot be read, or "collect": go on, and give that
+        one an empty text, confidence 0 and its `error`.
         """
         if errors not in ("raise", "collect"):
             raise ValueError(f"errors: '{errors}' must be 'raise' or 'collect'.")
         one = is_one(images.shape) if isinstance(images, np.ndarray) else not isinstance(images, Iterable)
         one = one or isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(images, "read")
-        given, readings = iter([images] if one or isinstance(images, Image.Image) else images), []
+        given, readings = iter([images] if one else images), []
         while batch := list(itertools.islice(given, BATCH_SIZE)):  # no more pictures than that are in memory at a time
             readings += self._read_batch(batch, errors)
         return readings
@@ -102,8 +93,7 @@ class Reader:
         """Write the network as an ONNX file, which onnxruntime reads without TensorFlow. Needs the package tf2onnx.
 
         It takes grey pictures "images", uint8 [batch, height, width, 1], and gives "probabilities", float32 [batch,
-        positions, classes]; its metadata hold "classes" and "style" as JSON. It reads each picture once: without the
-        second look that `read` takes at doubtful ones, and without `familiar`.
+        positions, classes], without a second look and without `familiar`; metadata: "classes" and "style" as JSON.
         """
         from helpers.reading.export import write_onnx  # few need it
 
@@ -114,7 +104,8 @@ class Reader:
         logits, *signs = self._answer(pictures)
         doubtful = np.flatnonzero(tempered(logits, 1.0).max(axis=-1).min(axis=-1) < SURE)
         if doubtful.size:  # a second look, as in `careful_logits`
-            again = [tempered(self._answer(view)[0], 1.0) for view in seen_from_views(pictures[doubtful])]
+            views = seen_from_views(pictures[doubtful]).numpy()
+            again = [tempered(self._answer(view)[0], 1.0) for view in views]
             logits[doubtful] = np.log(np.maximum(again, 1e-300)).mean(axis=0)
         probabilities = tempered(logits, self.calibration.temperature).astype(np.float32)
         return probabilities, self.calibration.familiar(*signs)

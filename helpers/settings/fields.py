@@ -12,8 +12,7 @@ from helpers import files
 from helpers.captchas.styles import CaptchaStyle, check_style
 from helpers.errors import SettingsError, whole_number
 
-FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format")
-"""What notebook 2 fixes beside the style: with it, experiment.json says which images there are."""
+FIXED = ("seed", "train_count", "validation_count", "test_count", "image_format")  # with the style: by notebook 2
 
 
 def _inside(name: str, what: str, where: str = "folder") -> property:
@@ -41,6 +40,7 @@ class Settings:
     profile: str = "full"
     data_dir: Path = Path("data")
 
+    epoch_images = property(lambda settings: settings.passes * settings.train_count, doc="Images that an epoch shows.")
     own_fonts = _inside("fonts", "The style's fonts that are files of one's own.")
     images_folder = _inside("images", "One folder of image files for each split.")
     manifest_path = _inside("manifest.json", "The image manifest: written last, when all images are there.")
@@ -78,11 +78,6 @@ class Settings:
         """These settings, but a few training images are shown again and again until training took so many steps."""
         each = self.epochs * math.ceil(self.train_count / self.batch_size)
         return replace(self, passes=max(1, round(steps / each)))
-
-    @property
-    def epoch_images(self) -> int:
-        """Images that an epoch shows."""
-        return self.passes * self.train_count
 
     @property
     def folder(self) -> Path:

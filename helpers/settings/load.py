@@ -23,9 +23,7 @@ PROFILES: dict[str, dict[str, int]] = {
 def load_settings(experiment: str = "default", profile: str | None = None, **changes: Any) -> Settings:
     """Settings of a run; SettingsError for a profile, a field or a value that cannot be used.
 
-    Args:
-        profile: "full" or "quick"; None takes it from CAPTCHA_PROFILE, else "full".
-        **changes: fields of `Settings` that differ from the profile's.
+    The profile "full" or "quick" is by default that of CAPTCHA_PROFILE, else "full"; `changes` are fields that differ.
     """
     profile = profile or os.environ.get("CAPTCHA_PROFILE") or "full"
     if profile not in PROFILES:
@@ -39,10 +37,7 @@ def load_settings(experiment: str = "default", profile: str | None = None, **cha
 
 
 def open_experiment(experiment: str = "default", profile: str | None = None, **changes: Any) -> Settings:
-    """Settings of an experiment that notebook 2 began, else a StepError: style, seed and counts come from disk.
-
-    `changes` are fields that notebook 2 does not fix, such as `epochs`.
-    """
+    """Settings of an experiment from disk, else a StepError; `changes` are fields that its images do not fix."""
     if fixed := sorted(set(changes) & {"style", "adopted", *FIXED}):
         raise SettingsError(f"{', '.join(fixed)} was fixed with the images. Choose a new EXPERIMENT in {NOTEBOOK}.")
     settings = load_settings(experiment, profile, **changes)

@@ -7,7 +7,6 @@ from helpers.quiet_tensorflow import tf
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Changes a batch of images in training: (images, labels) -> (images, labels), of the same shapes."""
-
 SHIFT_X, SHIFT_Y = 8, 4  # pixels
 
 
@@ -17,10 +16,7 @@ def unchanged(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
 
 
 def shift_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Move a batch by up to 8 pixels across and 4 down; its mirrored edge fills the gap.
-
-    Each epoch then shows the same captchas in other places, as if there were more of them.
-    """
+    """Move a batch by up to 8 pixels across and 4 down, as if there were more captchas; mirrored edges fill the gap."""
     height, width = images.shape[1], images.shape[2]
     padded = mirror_edges(images, SHIFT_Y, SHIFT_X)
     top = tf.random.uniform([], 0, 2 * SHIFT_Y + 1, tf.int32)

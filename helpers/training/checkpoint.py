@@ -1,7 +1,6 @@
-"""A checkpoint after each epoch: weights, optimizer and history on disk, so that a stop loses little.
+"""The last two epochs' checkpoints: weights, optimizer and history on disk, so that a stop loses little.
 
-The last two stay. The fingerprint of their recipe tells whether the same network was trained before. No
-training writes over a tested network of other layers: `place_of` finds another folder.
+The fingerprint of their recipe tells whether the same network was trained before. `place_of` protects tested networks.
 """
 
 import dataclasses
@@ -29,8 +28,8 @@ LEARNING = ("epochs", "passes", "batch_size", "learning_rate", "seed")
 def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloat16: bool | None = None) -> str:
     """A digest of all that training a compiled model depends on; `augment` and `bfloat16` as `train` takes them.
 
-    What network, loss, optimizer and augmentation compute is told by the operations that TensorFlow makes of one
-    training step. So an edited function counts, wherever it stands; a comment or the name of a layer does not.
+    The operations that TensorFlow makes of one training step tell what is computed. So an edited function counts,
+    wherever it stands; a comment or the name of a layer does not.
     """
     style, rate = settings.style, model.optimizer._learning_rate
     images = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
@@ -52,8 +51,7 @@ def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloa
 def place_of(model: keras.Model, settings: Settings) -> Settings:
     """Where the files of a network belong: `settings`, unless a tested network of other layers is there.
 
-    Then, if `settings` names no network, it is networks/changed-1 or the next of these that is free; that is told
-    in a sentence. A StepError if they name one.
+    Then it is networks/changed-1 or the next of these that is free, which is told; StepError if they name a network.
     """
     check_network(model, settings.style)
     if not _other_layers(model, settings):
@@ -76,10 +74,7 @@ def place_of(model: keras.Model, settings: Settings) -> Settings:
 
 
 def _other_layers(model: keras.Model, settings: Settings) -> bool:
-    """Whether a network to be kept lies there, with other layers than those of `model`.
-
-    That is a tested one; of those that `place_of` named, any that was saved.
-    """
+    """Whether a tested network, or one that `place_of` put there, has other layers than `model`."""
     if not (settings.network or "").startswith("changed-") and not settings.metrics_path.is_file():
         return False
     if layers := made_from(settings.model_path).get("layers"):
@@ -101,10 +96,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.date = ""  # of the last one, as YYYY-MM-DD
 
     def restore(self, model: keras.Model) -> int:
-        """Load the newest checkpoint of this recipe that is whole into `model`; the number of finished epochs.
-
-        One that cannot be trusted is set aside, which is told.
-        """
+        """Load the newest whole checkpoint of this recipe, return its epochs; set damaged ones aside, and tell it."""
         found = sorted(self.folder.glob(f"epoch-*-{self.mark}.json"), reverse=True)
         for path in [*found, *self.folder.glob("state.json")]:  # so they were named before
             weights = path.with_suffix(".weights.h5")

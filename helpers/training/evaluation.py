@@ -27,18 +27,15 @@ def read_split(
     """Labels [captchas, positions] of a split, and a network's logarithms of probabilities, [..., classes]."""
     read = tf.function(lambda images: careful_logits(model, images))
     batches = load_batches(settings, split, batch_size=250).map(augment)
-    pairs = [(labels, read(images)) for images, labels in batches]
-    labels, logarithms = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    return labels, logarithms
+    labels, logarithms = zip(*((labels, read(images)) for images, labels in batches), strict=True)
+    return np.concatenate(labels), np.concatenate(logarithms)
 
 
 def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchanged) -> Calibration:
-    """How to take the network's answers, as validation captchas tell it.
+    """How to take the network's answers, as validation captchas tell it: the temperature, and what is usual.
 
-    The temperature, by which all logits are divided, makes the network as sure as it is right (Guo and others
-    2017). And what is usual: how certain its answers are, and how its first filters respond. `augment` changes each
-    batch first, for a network that is to read such pictures. Where there are fewer than `ENOUGH` of them, as in a small
-    adopted folder, the temperature is that of `robust`, and training captchas help to tell what is usual.
+    `augment` changes each batch first, for a network that is to read such pictures. Where there are fewer captchas than
+    `ENOUGH`, the temperature is that of `robust`, and training captchas help to tell what is usual.
     """
     check_network(model, settings.style)
     labels, logarithms = read_split(model, settings, "validation", augment)
@@ -64,8 +61,7 @@ def is_saved(model: keras.Model, settings: Settings) -> bool:
 def score_test(model: keras.Model, settings: Settings, training: Training) -> Proportion:
     """Whole-captcha accuracy on the test split, also written to metrics.json, for the network in model.keras.
 
-    Call it once, at the end: whoever chooses by the test split no longer has one. StepError if `model` is
-    not the network in model.keras, for then the score would stand beside another network.
+    Call it once, at the end: whoever chooses by the test split no longer has one. StepError for another network.
     """
     settings = place_of(model, settings)
     if not is_saved(model, settings):

@@ -65,9 +65,9 @@ def train(
 ) -> Training:  # fmt: skip
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
-    After each epoch a checkpoint is on disk. A call with the same recipe (images, network, optimizer,
-    loss, augmentation and settings) continues from it. If that training is finished, the call returns at
-    once, and `model` has its weights. With another recipe it begins anew, and refuses a trained model.
+    After each epoch a checkpoint is on disk. A call with the same recipe (images, network, optimizer, loss,
+    augmentation and settings) continues from it, if only to give `model` the weights of a finished training. With
+    another recipe it begins anew, and refuses a trained model: a StepError.
 
     Args:
         until: stop after this epoch; 0 trains nothing, None all of settings.epochs.
@@ -96,7 +96,7 @@ def train(
         print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
     try:
         alone = files.only_writer(settings.network_folder) if finished < until else nullcontext()
-        held_out = load_batches(settings, "validation", batch_size=250) if finished < until else None
+        held_out = load_batches(settings, "validation", batch_size=250)
         with alone, quick_layers(model, bfloat16):
             for epoch in range(finished, until):  # each begins as it would after a stop
                 keras.utils.set_random_seed(settings.seed + epoch)

@@ -18,10 +18,7 @@ Probe = tuple[np.ndarray, np.ndarray]  # images uint8 [captchas, height, width, 
 
 
 class LivePlot(keras.callbacks.Callback):
-    """Reads some training and some validation captchas every few batches, and redraws the figure.
-
-    Both `probes`, "training" and "validation", are read without dropout, so that the two curves can be compared.
-    """
+    """Reads the `probes` "training" and "validation" every few batches, both without dropout, and draws the curves."""
 
     def __init__(self, settings: Settings, probes: dict[str, Probe]) -> None:
         super().__init__()

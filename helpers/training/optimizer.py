@@ -30,13 +30,10 @@ def learning_rate_schedule(settings: Settings) -> keras.optimizers.schedules.Lea
 class Muon(keras.optimizers.Muon):
     """Muon for convolutions, AdamW for all else.
 
-    AdamW scales the step of each weight by itself. Muon takes a layer's weights as one matrix and
-    steps equally far in all of its directions, so that directions with small gradients are learned
-    too. Keras' own Muon does that for dense layers, where it gained nothing here and takes time. A
-    convolution, [height, width, inputs, outputs], is the matrix [height * width * inputs, outputs].
-
-    Sources: Jordan and others 2024, https://kellerjordan.github.io/posts/muon/; the scale of its
-    steps, which suits AdamW's learning rates: Liu and others 2025, arXiv:2502.16982.
+    Muon takes a layer's weights as one matrix and steps equally far in all of its directions, so that those with
+    small gradients are learned too. Keras' own does that for dense layers, where it gained nothing here. A
+    convolution, [height, width, inputs, outputs], is the matrix [height * width * inputs, outputs]. Sources: Jordan
+    and others 2024, https://kellerjordan.github.io/posts/muon/; scale of the steps: Liu 2025, arXiv:2502.16982.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
