@@ -26,7 +26,7 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.records import write_records
-from helpers.network.alexnet import convolution, dense
+from helpers.network.alexnet import build_alexnet, convolution, dense
 from helpers.quiet_tensorflow import keras, tf
 from helpers.reading import Reader
 from helpers.settings import Settings, load_settings
@@ -128,7 +128,7 @@ def reader() -> Reader:
     """A reader with random weights: untrained, but every picture gets other probabilities."""
     style = CaptchaStyle()
     keras.utils.set_random_seed(0)
-    model = tiny_network(style)
+    model = build_alexnet(style, filters=(4, 8, 8, 8, 8), dense_units=(16, 16))
     last = model.get_layer("dense3")
     random = np.random.default_rng(0)
     last.set_weights([random.normal(0, 3, weights.shape) for weights in last.get_weights()])
