@@ -22,7 +22,10 @@ CLAIMS: dict[str, dict[str, str]] = {
         "a9130e1f": "f'{min(rates.values()) / training:.1f}' in title and training == max(trained.values())"
     },
     "04_train_alexnet": {
-        "04-05": "sum(count for *_, count in layer_shapes(model)) == model.count_params()",
+        "04-05": (
+            "f'{model.count_params():,} parameters' in ax.get_title() and "
+            "ax.get_title().endswith(max(layer_shapes(model), key=lambda layer: layer[2])[0])"
+        ),
         "c04f1a12": 'losses["as above"][-1] < min(0.95 * guessing, losses["without BatchNorm"][-1])',
         "04-28": 'lines["captchas, validation"][1][-1] == 100 * rows[-1]["validation_captcha_accuracy"]',
     },
@@ -76,7 +79,10 @@ CLAIMS: dict[str, dict[str, str]] = {
         "0c72fe58": "max(shares[most]) - min(shares[most]) == max(max(s) - min(s) for s in shares.values())",
     },
     "beyond/variable_length": {
-        "b2-16": "list(by_length) == ['3 digits', '4 digits', '5 digits', '6 digits']",
+        "b2-16": (
+            "by_length[best].value == max(share.value for share in by_length.values()) and "
+            "by_length[worst].value == min(share.value for share in by_length.values())"
+        ),
         "b2-26": "len(everything['alphabet']) > len(apart['alphabet'])",
     },
     "beyond/carry_over": {
