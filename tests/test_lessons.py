@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from helpers import files
-from helpers.__main__ import REPOSITORY, name_of, notebooks_of
+from helpers.__main__ import name_of, notebooks_of
 from helpers.data.generate import generate
 from helpers.data.records import write_records
 from helpers.experiments import list_experiments
@@ -72,7 +72,6 @@ def taught(tmp_path_factory) -> Path:
     data_dir = tmp_path_factory.mktemp("taught")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAPTCHA_DATA_DIR", str(data_dir))
-        patch.syspath_prepend(REPOSITORY / "notebooks")  # where a kernel starts
         generate(load_settings())
         write_records(load_settings())
         assert list(execute("04_train_alexnet"))
@@ -95,7 +94,6 @@ def digests(folder: Path) -> dict[str, str]:
 def test_a_changed_network_runs_on_to_the_end_beside_the_first(taught, tmp_path, monkeypatch, capsys, network, edits):
     shutil.copytree(taught, tmp_path / "data")
     monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.syspath_prepend(REPOSITORY / "notebooks")
     settings, mine = load_settings(), load_settings(network=network)
     before, first = digests(settings.folder), files.read_sealed(settings.metrics_path, made_by="")
     *_, (_, names) = execute("04_train_alexnet", edits)
