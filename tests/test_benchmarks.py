@@ -25,9 +25,7 @@ def toy(variant: str) -> dict:
     )
 
 
-@pytest.mark.parametrize(
-    "variant", ["as in notebook 4", "the recipe of before", "averaged weights", "held, then linear"]
-)
+@pytest.mark.parametrize("variant", ["as in notebook 4", "the earlier recipe", "averaged weights", "held, then linear"])
 def test_a_variant_learns_and_is_counted(shared_recorded, variant):
     found = frontier.learn(shared_recorded, 1, toy(variant))
     assert found["of"] == shared_recorded.validation_count and 0 <= found["misread"] <= found["of"]

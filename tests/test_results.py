@@ -9,6 +9,7 @@ import pytest
 
 from helpers import scores
 from helpers.files.results import provenance
+from helpers.settings import PRESETS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = sorted((REPOSITORY / "notebooks" / "results").glob("*.json"))
@@ -28,6 +29,12 @@ def test_a_result_says_when_on_what_and_how_it_was_measured(path):
     assert re.fullmatch(r"make [a-z0-9-]+", result["command"])
     assert f"\n{result['command'].split()[1]}:" in (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert result["rows"]
+
+
+def test_every_preset_was_measured():
+    why = "run `python -m tests.benchmarks presets redraw`, then `make notebooks`"
+    assert [row["preset"] for row in load("presets")["rows"]] == list(PRESETS), why
+    assert {row["preset"] for row in load("redraw")["rows"]} == set(PRESETS), why
 
 
 def test_all_seeds_together_are_their_sum_and_the_figure_of_the_readme():

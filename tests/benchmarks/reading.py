@@ -44,7 +44,7 @@ def export_network(path: str) -> None:
     Reader.load("default").export(path)
 
 
-def onnx_reader(network: str, classes: str) -> Callable[[str], str]:
+def onnx_reader(network: str, classes: str) -> Callable[[Paths], list[str]]:
     """ONNX Runtime with the same network, on two threads, its other settings as they are."""
     import onnxruntime
 
@@ -53,10 +53,10 @@ def onnx_reader(network: str, classes: str) -> Callable[[str], str]:
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     (takes,) = session.get_inputs()
 
-    def read(path: str) -> str:
-        grey = np.asarray(Image.open(path).convert("L"))
-        (probabilities,) = session.run(None, {takes.name: grey[None, :, :, None]})
-        return "".join(classes[best] for best in probabilities[0].argmax(axis=-1))
+    def read(paths: Paths) -> list[str]:
+        greys = np.stack([np.asarray(Image.open(path).convert("L")) for path in paths])
+        (probabilities,) = session.run(None, {takes.name: greys[..., None]})
+        return ["".join(classes[best] for best in each) for each in probabilities.argmax(axis=-1)]
 
     return read
 
@@ -99,6 +99,13 @@ def timed(read: Callable[[str], str], paths: Paths, texts: list[str]) -> dict[st
     return {**measured.spread(taken, "ms a captcha"), "right": right, "captchas": len(texts)}
 
 
+def batches_timed(read: Callable[[Paths], Any], paths: Paths) -> dict[str, Any]:
+    """Milliseconds for each captcha where `read` takes many paths at once."""
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths) - BATCH + 1, BATCH)]
+    taken = [1000 * measured.seconds(lambda batch=batch: read(batch)) / BATCH for batch in 5 * batches]
+    return measured.spread(taken, "ms a captcha")
+
+
 def ours_timed(paths: Paths, texts: list[str]) -> list[dict[str, Any]]:
     """Rows: our reader one at a time, without the doubtful ones and with them, and in batches."""
     read, reader = ours()
@@ -108,19 +115,18 @@ def ours_timed(paths: Paths, texts: list[str]) -> list[dict[str, Any]]:
         "ours, one at a time, not doubtful": timed(read, [paths[i] for i in sure], [texts[i] for i in sure]),
         "ours, one at a time": timed(read, paths, texts),
     }
-    taken = []
-    for _ in range(5):
-        for start in range(0, len(paths) - BATCH + 1, BATCH):
-            batch = paths[start : start + BATCH]
-            taken.append(1000 * measured.seconds(lambda batch=batch: reader.read(batch)) / BATCH)
     right = sum(reading.text == text for reading, text in zip(found, texts, strict=True))
-    together = {**measured.spread(taken, "ms a captcha"), "right": right, "captchas": len(texts)}
+    together = {**batches_timed(reader.read, paths), "right": right, "captchas": len(texts)}
     return [{"reader": name, **row} for name, row in {**rows, f"ours, in batches of {BATCH}": together}.items()]
 
 
-def onnx_timed(network: str, classes: str, paths: Paths, texts: list[str]) -> dict[str, Any]:
-    """A row for ONNX Runtime."""
-    return timed(onnx_reader(network, classes), paths, texts)
+def onnx_timed(network: str, classes: str, paths: Paths, texts: list[str]) -> list[dict[str, Any]]:
+    """Rows: ONNX Runtime one at a time, and in batches."""
+    read = onnx_reader(network, classes)
+    one = timed(lambda path: read([path])[0], paths, texts)
+    together, right = batches_timed(read, paths), sum(map(str.__eq__, read(paths), texts))
+    rows = {ONNX: one, f"{ONNX}, in batches of {BATCH}": {**together, "right": right, "captchas": len(texts)}}
+    return [{"reader": name, **row, "instructions": ITS_CHOICE} for name, row in rows.items()]
 
 
 def other_timed(name: str, paths: Paths, texts: list[str]) -> dict[str, Any] | None:
@@ -172,8 +178,7 @@ def main() -> None:
             rows += [{**row, "instructions": said} for row in found]
             begun += [{**row, "instructions": said} for row in starts(network, paths[0], isa)]
         if network:  # it chooses by the processor alone
-            row = measured.in_own_process(onnx_timed, network, settings.style.classes, paths, texts)[0]
-            rows.append({"reader": ONNX, **row, "instructions": ITS_CHOICE})
+            rows += measured.in_own_process(onnx_timed, network, settings.style.classes, paths, texts)[0]
     for name in ("ddddocr", "tesseract"):
         if row := measured.in_own_process(other_timed, name, paths, texts)[0]:
             rows.append({"reader": f"{name}, one at a time", **row, "instructions": ITS_CHOICE})
