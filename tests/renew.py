@@ -16,7 +16,8 @@ from typing import Any
 import nbformat
 from PIL import Image
 
-from helpers.__main__ import REPOSITORY, STAMP, carried_out, execute, name_of, notebooks_of
+from helpers.__main__ import carried_out
+from helpers.execution import REPOSITORY, STAMP, execute, name_of, notebooks_of
 from helpers.files import written_whole
 from helpers.settings import Settings
 from tests.stamps import changes, stamp

@@ -15,10 +15,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import copy_experiment
-from nbclient import NotebookClient
 
 from helpers import __main__ as command
-from helpers import files
+from helpers import execution, files
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.generate import generate
@@ -43,6 +42,7 @@ LESSONS = {
     "beyond/what_it_sees": PUT + "(place / 'model.keras').read_text()",
     "beyond/carry_over": "from helpers.scores import proportion",
 }
+WATCHED = execution.Watched  # which needs a kernel
 EXECUTIONS = itertools.count(1)  # so that no two leave the same outputs
 MADE = ["manifest.json", "records/manifest.json", "model.keras"]
 
@@ -67,9 +67,9 @@ def settings(tmp_path, monkeypatch) -> Settings:
     (tmp_path / "requirements.txt").write_text("numpy==2.0.0\n")
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers" / "scores.py").write_text("def proportion(): return 1\n")
-    for module in (command, renew):
+    for module in (execution, renew):
         monkeypatch.setattr(module, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(command, "NotebookClient", Client)
+    monkeypatch.setattr(execution, "Watched", Client)
     monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path / "data"))
     return load_settings(profile="full")
 
@@ -83,7 +83,7 @@ def write(root: Path, name: str, *sources: str) -> Path:
 
 def edit(settings: Settings, name: str, more: str) -> None:
     """Add a line of code to a notebook, and leave its outputs and its stamp as they are."""
-    path = command.REPOSITORY / "notebooks" / f"{name}.ipynb"
+    path = execution.REPOSITORY / "notebooks" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source += f"\n{more}"
     nbformat.write(notebook, path)
@@ -115,7 +115,7 @@ def test_all_that_was_never_executed_is_executed_in_order(settings, capsys):
 
 def test_only_what_is_stale_is_executed_and_the_reason_is_told(settings, capsys):
     executed(settings, capsys)
-    (command.REPOSITORY / "helpers" / "scores.py").write_text("def proportion(): return 2\n")
+    (execution.REPOSITORY / "helpers" / "scores.py").write_text("def proportion(): return 2\n")
     edit(settings, "01_check_environment", "2 + 2")
     assert executed(settings, capsys) == [
         "01_check_environment: its cells changed",
@@ -158,7 +158,7 @@ def test_what_the_data_folder_lacks_is_made_without_touching_the_notebooks(setti
     assert executed(settings, capsys) == ["8 of 8 notebooks were up to date."]
     assert not any((settings.folder / name).exists() for name in MADE)
     edit(settings, "beyond/what_it_sees", "1")
-    before = {path: path.read_bytes() for path in command.notebooks_of()}
+    before = {path: path.read_bytes() for path in execution.notebooks_of()}
     assert executed(settings, capsys) == [
         "02_generate_captchas fills the data folder",
         "03_write_tfrecords fills the data folder",
@@ -166,7 +166,7 @@ def test_what_the_data_folder_lacks_is_made_without_touching_the_notebooks(setti
         "beyond/what_it_sees: its cells changed",
         "7 of 8 notebooks were up to date.",
     ]
-    assert {path: path.read_bytes() for path in command.notebooks_of()} == before
+    assert {path: path.read_bytes() for path in execution.notebooks_of()} == before
 
 
 def test_only_what_is_lacking_is_filled(settings, capsys):
@@ -210,14 +210,14 @@ def test_a_stale_notebook_that_fills_is_executed_in_place_once(settings, capsys)
 
 def test_a_failing_notebook_keeps_new_outputs_and_loses_its_stamp(settings, capsys):
     executed(settings, capsys)
-    path = write(command.REPOSITORY, "01_check_environment", "1", "1 / 0")
+    path = write(execution.REPOSITORY, "01_check_environment", "1", "1 / 0")
     notebook = nbformat.read(path, as_version=4)
-    notebook.metadata[command.STAMP] = {"profile": "full"}
+    notebook.metadata[execution.STAMP] = {"profile": "full"}
     nbformat.write(notebook, path)
     with pytest.raises(ZeroDivisionError):
         renewed(path, settings)
     after = nbformat.read(path, as_version=4)
-    assert command.STAMP not in after.metadata
+    assert execution.STAMP not in after.metadata
     assert after.cells[0].outputs[0].text.startswith("execution")
     assert renew.outdated(path, settings) == ["it was never executed to its end"]
 
@@ -241,15 +241,46 @@ def test_the_kernels_know_that_no_person_sits_there(settings, environment, monke
     source = (
         "import os\n[os.environ.get(name) for name in ('CAPTCHA_UNATTENDED', 'JPY_SESSION_NAME', 'CAPTCHA_PROFILE')]"
     )
-    path = write(command.REPOSITORY, "01_check_environment", source)
-    monkeypatch.setattr(command, "NotebookClient", NotebookClient)
+    path = write(execution.REPOSITORY, "01_check_environment", source)
+    monkeypatch.setattr(execution, "Watched", WATCHED)
     monkeypatch.setattr(renew, "notebooks_of", lambda pattern="0*": [path] * (pattern == "0*"))
     monkeypatch.setenv("JPY_SESSION_NAME", "lab")
     monkeypatch.setenv("CAPTCHA_PROFILE", "full")
     assert renew.main([]) == 0
     after = nbformat.read(path, as_version=4)
     assert after.cells[0].outputs[0].data["text/plain"] == "['1', None, 'full']"
-    assert after.metadata[command.STAMP]["profile"] == "full"
+    assert after.metadata[execution.STAMP]["profile"] == "full"
+
+
+BAR = """
+import sys, time
+from tqdm import tqdm
+for _ in tqdm(range(12), unit=" images", file=sys.stdout, mininterval=0):
+    time.sleep(0.1)
+"""
+LIVE = """
+import time
+import matplotlib.pyplot as plt
+from helpers import plots
+show = plots.live_display()
+for share in (10, 60):
+    fig = plt.figure()
+    fig.suptitle(f"{share} % of 500 images, 3 s, about 2 s left: much is read right")
+    plt.close(fig)
+    show(fig)
+    time.sleep(1.1)
+"""
+
+
+def test_the_terminal_shows_what_the_bars_and_the_live_plot_of_a_cell_say(settings, monkeypatch, capsys):
+    monkeypatch.setattr(execution, "Watched", WATCHED)
+    path = write(execution.REPOSITORY, "01_check_environment", f"'begins so'{BAR}", f"'goes on'{LIVE}")
+    command.execute(path, path)
+    said = capsys.readouterr().out.replace("\r", "\n")
+    assert re.search(r"cell 0 of 2 .*, 'begins so': 00:0\d left, +[\d.]+ images/s", said)
+    assert re.search(r"cell 1 of 2 .*, 'goes on': 60 % of 500 images, 3 s, about 2 s left *$", said, re.MULTILINE)
+    assert re.search(r"cell 2 of 2 .*, 'goes on' *$", said, re.MULTILINE)
+    assert "read right" not in said
 
 
 @pytest.mark.parametrize(("arguments", "everything"), [([], False), (["--all"], True)])
@@ -267,10 +298,10 @@ def test_run_leaves_copies_and_tells_the_accuracy(settings, environment, monkeyp
     monkeypatch.setenv("CAPTCHA_PROFILE", "full")
     settings.folder.mkdir(parents=True)
     settings.metrics_path.write_text(json.dumps(metrics))
-    before = [path.read_bytes() for path in command.notebooks_of()]
+    before = [path.read_bytes() for path in execution.notebooks_of()]
     assert command.main(["run"]) == 0
     assert "whole-captcha accuracy 99.0 % (990 of 1,000; 95 % interval 98.2–99.5)" in capsys.readouterr().out
-    assert [path.read_bytes() for path in command.notebooks_of()] == before
+    assert [path.read_bytes() for path in execution.notebooks_of()] == before
     copies = sorted((settings.folder / "notebooks").iterdir())
     assert [path.stem for path in copies] == [name for name in LESSONS if "/" not in name]
     assert nbformat.read(copies[0], as_version=4).cells[0].outputs[0].text.startswith("execution")

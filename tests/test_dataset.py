@@ -8,13 +8,14 @@ import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import string
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,7 @@ from helpers.captchas.fonts import find_font, kept_name
 from helpers.captchas.pictures import open_image
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data import generate as generating
+from helpers.data import images as checking
 from helpers.data.generate import generate
 from helpers.data.images import check_images, image_manifest, list_images, renderings
 from helpers.data.texts import SPLITS, check_texts, count_texts, derive_seed, draw_text, split_of
@@ -244,6 +246,20 @@ def test_a_complete_data_set_is_not_drawn_again(drawn, monkeypatch):
     monkeypatch.setattr(generating, "_draw_files", lambda *_: pytest.fail("drew again"))
     assert generate(drawn, processes=1) == image_manifest(drawn)
     assert snapshot(drawn.folder) == before
+
+
+@pytest.mark.parametrize(("patience", "shown"), [(0, True), (100, False)])
+def test_what_is_checked_for_long_shows_a_bar(drawn, monkeypatch, capsys, patience, shown):
+    for module in (checking, generating):
+        monkeypatch.setattr(module, "PATIENCE", patience)
+    count = sum(drawn.counts.values())
+    for step, images in ((check_images, count), (lambda settings: list_images(settings, "train"), drawn.train_count)):
+        capsys.readouterr()
+        step(drawn)
+        assert bool(re.search(rf"100%.* {images}/{images} \[.* images/s\]", capsys.readouterr().out)) is shown
+    drawn.manifest_path.unlink()
+    generate(drawn)  # the bar of checking begins at nothing, that of drawing where the other ends
+    assert ("  0%|" in capsys.readouterr().out) is shown
 
 
 @pytest.mark.parametrize(
@@ -544,13 +560,37 @@ def test_workers_end_with_their_parent(tmp_path, how):
         [sys.executable, script, tmp_path], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as parent:
         deadline = time.monotonic() + 120
-        while not list(tmp_path.rglob("0*.png")) and time.monotonic() < deadline:
+        while len(list(tmp_path.rglob("0*.png"))) < 300 and time.monotonic() < deadline:
             time.sleep(0.1)
         workers = psutil.Process(parent.pid).children(recursive=True)
         parent.send_signal(how)
         parent.wait()
     assert len(workers) >= 2
     assert not psutil.wait_procs(workers, timeout=2)[1]
+
+
+def test_no_more_processes_are_started_than_windows_can_wait_for(monkeypatch):
+    started = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, processes, context, **_):
+            started.append(processes)
+            super().__init__(2)
+
+    monkeypatch.setattr(cores, "ProcessPoolExecutor", Pool)
+    assert list(cores.on_all_cores(lambda style, part: len(part), None, [0] * 200, processes=100)) == [64, 64, 64, 8]
+    assert started == [61]
+
+
+def test_a_script_without_a_main_guard_is_told_of_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WITH_WORKERS.replace('if __name__ == "__main__":', "if True:"))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(script), str(tmp_path)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert "the call has to stand under `if __name__ == '__main__':`" in result.stderr.splitlines()[-1]
+    assert not list(tmp_path.rglob("*.png"))
 
 
 @pytest.mark.parametrize("text", [2004, None, b"2004"])

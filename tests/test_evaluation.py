@@ -1,6 +1,7 @@
 """A whole split read, the test score written down, and what calibration looks at."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -121,3 +122,15 @@ def test_a_score_belongs_to_the_network_on_disk(finished, tmp_path, tiny):
     save_model(model, copy)
     assert score_test(model, copy, training) == score
     assert json.loads(copy.metrics_path.read_text())["model_digest"] == files.file_digest(copy.model_path)
+
+
+@pytest.mark.parametrize(("patience", "shown"), [(0, True), (100, False)])
+def test_a_step_that_takes_long_shows_a_bar_with_its_rate(finished, monkeypatch, capsys, patience, shown):
+    settings, _, _ = finished
+    model = keras.models.load_model(settings.model_path, compile=False)
+    capsys.readouterr()
+    monkeypatch.setattr(evaluation, "PATIENCE", patience)
+    read_split(model, settings, "validation")
+    said = capsys.readouterr().out
+    assert bool(re.search(r"100%.* 60/60 \[.* images/s\]", said)) is shown
+    assert bool(said) is shown

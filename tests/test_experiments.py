@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,16 @@ def test_a_network_starts_with_the_weights_of_another(trained, tiny):
     reference = Reader.load(trained.model_path).model
     assert np.array_equal(started(images), reference(images))
     assert not np.array_equal(started(images), old(images))
+
+
+@pytest.mark.parametrize("kind", [Path, str])
+def test_a_network_in_a_folder_with_blanks_and_other_letters_starts_another(finished, recorded, tiny, tmp_path, kind):
+    place = tmp_path / "für mich (2)" / "model.keras"
+    place.parent.mkdir()
+    shutil.copy(finished[0].model_path, place)
+    started = start_from(tiny(recorded.style), recorded, kind(place))
+    assert started.name == "alexnet_from_f-r-mich--2-"  # which TensorFlow takes as the name of a scope
+    assert train(compile_model(started, recorded), recorded, until=1).rows
 
 
 def test_a_stopped_cold_start_is_not_taken_for_a_warm_one(finished, recorded, tiny):

@@ -40,11 +40,11 @@ ROOMS = {  # room: the rooms that it may import from
         *("errors", "files", "captchas", "settings", "quiet_tensorflow"),
         *("precision", "data", "network", "training", "reading", "scores", "plots"),
     },
-    "__main__": {"errors", "files", "settings", "scores", "experiments"},
+    "execution": {"files"},
+    "__main__": {"errors", "files", "settings", "scores", "experiments", "execution"},
 }
 STEPS = ("captchas", "settings", "data", "network", "training", "reading")  # the way of the data
-MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_770, 5_530, 150
-LONGER: set[str] = set()
+MOST_ROOMS, MOST_LINES_OF_STEPS, MOST_LINES_IN_ALL, MOST_LINES_OF_A_FILE = 15, 2_800, 5_700, 150
 
 
 @cache
@@ -135,9 +135,12 @@ def lines(names: list[str]) -> int:
 
 
 def test_it_stays_small():
-    assert lines([name for name in MODULES if name.split(".")[0] in STEPS]) <= MOST_LINES_OF_STEPS
-    assert lines(list(MODULES)) <= MOST_LINES_IN_ALL
-    assert {name for name in MODULES if lines([name]) > MOST_LINES_OF_A_FILE} <= LONGER
+    remedy = "shorten something; or, with a good reason, raise the limit in this file"
+    steps, whole = lines([name for name in MODULES if name.split(".")[0] in STEPS]), lines(list(MODULES))
+    assert steps <= MOST_LINES_OF_STEPS, f"{steps} lines of what the lessons open: {remedy}"
+    assert whole <= MOST_LINES_IN_ALL, f"{whole} lines in all: {remedy}"
+    longer = {name for name in MODULES if lines([name]) > MOST_LINES_OF_A_FILE}
+    assert not longer, f"more than {MOST_LINES_OF_A_FILE} lines in {longer}: split it"
 
 
 def test_the_readme_names_every_file():
@@ -175,7 +178,9 @@ def reads_environment(path: Path) -> bool:
 
 def test_only_the_settings_read_the_environment():
     readers = {name for name, path in MODULES.items() if reads_environment(path)}
-    assert readers - {"quiet_tensorflow", "__main__"} == {"settings.load"}  # quiet_tensorflow: TensorFlow's own
+    assert readers - {"quiet_tensorflow", "files.cores", "__main__"} == {
+        "settings.load"
+    }  # the first two: TensorFlow's own
 
 
 def test_keras_and_tensorflow_come_from_one_place():

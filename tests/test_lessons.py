@@ -14,9 +14,9 @@ import nbformat
 import pytest
 
 from helpers import files
-from helpers.__main__ import name_of, notebooks_of
 from helpers.data.generate import generate
 from helpers.data.records import write_records
+from helpers.execution import name_of, notebooks_of
 from helpers.experiments import list_experiments
 from helpers.reading import Reader
 from helpers.scores import captcha_accuracy

@@ -524,7 +524,7 @@ def test_progress_tells_the_last_accuracy(accuracy):
     points = [POINT, {**POINT, "images": 1200, "validation captchas": accuracy}]
     written = texts(plots.draw_progress(points, 2400, 256, 10))
     assert f"{100 * accuracy:.1f} % of 256 validation captchas read right" in written
-    assert "50% of 2,400 images, 2 s, about 2 s left" in written
+    assert "50% of 2,400 images, 2 s, 800 a second, about 2 s left:\n" in written
 
 
 def test_progress_draws_the_loss_and_the_line_of_guessing():

@@ -156,7 +156,7 @@ def test_processes_write_the_same_bytes_and_a_progress_bar(drawn, shared_recorde
     monkeypatch.setattr(records, "RECORDS_PER_SHARD", 50)
     monkeypatch.setattr(records, "MANY", 100)
     workers = []
-    monkeypatch.setattr(cores, "_ahead", lambda *work, ahead=cores._ahead: workers.append(work[-1]) or ahead(*work))
+    monkeypatch.setattr(cores, "_ahead", lambda *work, ahead=cores._ahead: workers.append(work[3]) or ahead(*work))
     manifest = write_records(drawn)
     assert workers == [os.cpu_count()]
     assert manifest == files.read_sealed(shared_recorded.records_folder / "manifest.json", "notebook 03")

@@ -41,9 +41,9 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int, steady: bool = False
     """
     check_style(style).check_text(text)
     drawer = drawer_of(style)
-    drawer.plain = style.plain > 0 and random.Random(f"plain {seed}").random() < style.plain
     lowest, highest = style.text_opacity
     with seeded(seed, steady) as numbers:
+        drawer.plain = style.plain > 0 and random.Random(f"plain {seed}").random() < style.plain
         background = random_color(*style.background_color)
         opacity = numbers.randbelow(highest - lowest + 1) + lowest
         color = random_color(*style.text_color, opacity)
@@ -59,13 +59,18 @@ def draw_captcha(text: str, style: CaptchaStyle, seed: int, steady: bool = False
     return image
 
 
-def save_captcha(image: Image.Image, file: Path) -> None:
-    """Write a captcha as .png or .jpg, in one go, with the note of what was drawn in the same file."""
+def encoded(image: Image.Image, suffix: str) -> bytes:
+    """What a .png or .jpg file of a captcha holds: its pixels, and the note of what was drawn."""
     note, content, text = json.dumps(image.info["drawn"], separators=(",", ":")), io.BytesIO(), PngInfo()
     text.add_text("drawn", note)
-    form = "jpeg" if file.suffix == ".jpg" else "png"  # each takes the settings that it knows
+    form = "jpeg" if suffix == ".jpg" else "png"  # each takes the settings that it knows
     image.save(content, form, quality=90, comment=note, compress_level=1, pnginfo=text)
-    file.write_bytes(content.getbuffer())
+    return content.getvalue()
+
+
+def save_captcha(image: Image.Image, file: Path) -> None:
+    """Write a captcha as .png or .jpg, in one go, with the note of what was drawn in the same file."""
+    file.write_bytes(encoded(image, file.suffix))
 
 
 def read_note(file: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -17,6 +18,7 @@ from helpers.captchas.fonts import kept_name
 from helpers.errors import whole_number
 
 Color = tuple[int, ...]
+ONE_THREAD = threading.Lock()
 
 
 class SeededSecrets:
@@ -34,13 +36,14 @@ class SeededSecrets:
 
 @contextmanager
 def seeded(seed: int, steady: bool = False) -> Iterator[SeededSecrets]:
-    """In this block `captcha` draws the same picture every time. All threads are affected, so draw in only one."""
+    """In this block `captcha` draws the same picture every time. It affects all threads: the others wait here."""
     seed = whole_number("seed", seed, least=0, most=2**64)  # None would be another one each time
-    original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed, steady)
-    try:
-        yield captcha.image.secrets
-    finally:
-        captcha.image.secrets = original
+    with ONE_THREAD:
+        original, captcha.image.secrets = captcha.image.secrets, SeededSecrets(seed, steady)
+        try:
+            yield captcha.image.secrets
+        finally:
+            captcha.image.secrets = original
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from helpers.captchas.pictures import open_image, to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.texts import SPLITS, check_split, derive_seed, draw_text
 from helpers.errors import StepError
+from helpers.files.cores import PATIENCE, bar_of
 from helpers.settings import Settings
 
 NOTEBOOK = "notebook 02_generate_captchas"
@@ -72,7 +73,7 @@ def restore(settings: Settings) -> None:
 def list_images(settings: Settings, split: str) -> list[Rendering]:
     """All captchas of a split, in order, each with its file; StepError if one was removed, added or changed since."""
     images, listed = _files_of(settings, split), read_list(settings)
-    if any(files.known_digest(image.path) != listed.get(name_in_list(image.path)) for image in images):
+    if any(digest != listed.get(name) for name, digest in _digests(images).items()):
         check_images(settings)  # it names the image, or finds that only the list is damaged
     return images
 
@@ -92,13 +93,17 @@ def check_images(settings: Settings) -> tuple[str, list[Rendering]]:
     """The digest of all images, computed from every byte, and the images; StepError if one was changed since."""
     expected, listed = image_manifest(settings)["images_digest"], read_list(settings)
     images = [image for split in SPLITS for image in _files_of(settings, split)]
-    found = {name_in_list(image.path): files.known_digest(image.path) for image in images}
-    if files.joint_digest(found) != expected:
+    if files.joint_digest(found := _digests(images)) != expected:
         changed = [name for name, digest in found.items() if digest != listed.get(name)] if listed else []
         which = f"images/{changed[0]} was" if changed else "The images were"
         many = f" ({len(changed)} of {len(images)} were)" * (len(changed) > 1)
         raise StepError(f"{settings.folder.name}: {which} changed since it was drawn{many}. {_mended(settings)}")
     return expected, images
+
+
+def _digests(images: list[Rendering]) -> dict[str, str]:
+    """The SHA-256 of each image as it is now, by its name in the list."""
+    return {name_in_list(image.path): files.known_digest(image.path) for image in bar_of(images, delay=PATIENCE)}
 
 
 def _mended(settings: Settings) -> str:

@@ -34,7 +34,7 @@ class Try:
     network: str | None = None  # a digest of the network that it began with
 
     def __str__(self) -> str:
-        names = "the new network, on this style", "the old one", "the new one, on the old style: what it forgot"
+        names = "the new network, on this style", "the old one", "what the new one still reads of the old style"
         lines = zip(names, (self.accuracy, self.before, self.forgot), strict=True)
         return "\n".join(f"{name}: {score}" for name, score in lines if score)
 
@@ -85,9 +85,10 @@ def draw_scoreboard() -> Axes:
     named = [(in_words(row), row) for row in list_tries()]
     named += [(f"came along: {in_words(row)}", row) for row in map(from_row, load_result("tries")["rows"])]
     shown = {f"{textwrap.fill(textwrap.shorten(name, 68), 36)}, {row.seconds:.0f} s": row for name, row in named}
-    scores, captchas = {name: row.accuracy for name, row in shown.items()}, [sample_of(r.style) for r in shown.values()]
-    title = "Mistakes after a try, and how long it took"
-    return plots.shares(scores, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
+    found, captchas = {name: row.accuracy for name, row in shown.items()}, [sample_of(r.style) for r in shown.values()]
+    ranked = sorted((row for _, row in named), key=lambda row: row.accuracy.value)
+    title = "Fewest mistakes: {}; most: {}".format(*(textwrap.shorten(in_words(ranked[at]), 40) for at in (-1, 0)))
+    return plots.shares(found, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
 
 
 def in_words(row: Try) -> str:

@@ -84,19 +84,23 @@ def open_axes(
 
 def as_png(fig: Figure) -> bytes:
     """The bytes of a PNG file of a figure, twice its size so that a widget shows it sharp; the figure is closed."""
-    file = io.BytesIO()
-    fig.savefig(file, format="png", dpi=2 * fig.dpi)
+    png = _drawn(fig)
     plt.close(fig)
-    return file.getvalue()
+    return png
 
 
 def in_notebook(fig: Figure) -> tuple[bytes, dict[str, Any]]:
     """A figure as notebooks show it: a PNG file without a background, sharp on fine screens; size and titles of it."""
-    file = io.BytesIO()
-    fig.savefig(file, format="png", dpi=2 * fig.dpi, bbox_inches="tight")
-    width, height = struct.unpack(">II", file.getvalue()[16:24])
+    png = _drawn(fig, bbox_inches="tight")
+    width, height = struct.unpack(">II", png[16:24])
     alt = fig.get_suptitle() or "; ".join(filter(None, (ax.get_title() for ax in fig.axes)))
-    return file.getvalue(), {"width": width // 2, "height": height // 2, "alt": alt}
+    return png, {"width": width // 2, "height": height // 2, "alt": alt}
+
+
+def _drawn(fig: Figure, **more: Any) -> bytes:
+    file = io.BytesIO()
+    fig.savefig(file, format="png", dpi=2 * fig.dpi, **more)
+    return file.getvalue()
 
 
 if kernel:

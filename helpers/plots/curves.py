@@ -50,8 +50,9 @@ def curves(
         _ = ax.axhline(where, **look) if np.isscalar(where) else ax.plot(*where, **look)
     for x, text in notes:
         ax.annotate(text, (x, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="center")
-    if ax.get_yscale() == "log":
-        ax.yaxis.set_major_formatter("{x:,.9g}")
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter("{x:,.9g}")
     ticks = np.unique(np.concatenate([x for x, *_ in drawn.values()]))
     if ax.get_xscale() == "log" and len(ticks) < 10:
         ax.set_xticks(np.maximum(ticks, _lowest("log", drawn, True)), [f"{tick:,.9g}" for tick in ticks])

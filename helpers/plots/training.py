@@ -98,7 +98,8 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     bar.barh([0, 0], [1, done], color=["#BBBBBB", GREEN])
     bar.set(xlim=(0, 1))
     left = f", about {last['seconds'] * (1 / done - 1):.0f} s left" if 0 < done < 1 else ""
-    title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{left}: "
+    rate = f", {last['images'] / last['seconds']:,.0f} a second" * (last["seconds"] > 0 < done)
+    title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{rate}{left}:\n"
     title += f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas read right"
     fig.suptitle(title, fontsize=10)
     right.set(ylim=(-2, 104), ylabel=f"read right, of {probe_size} captchas [%]")

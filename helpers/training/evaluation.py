@@ -7,6 +7,7 @@ import numpy as np
 from helpers import files
 from helpers.data.records import load_batches
 from helpers.errors import StepError
+from helpers.files.cores import PATIENCE, bar_of
 from helpers.network.calibration import Calibration, find_usual, fit_temperature, looked_at, observed, weights_digest
 from helpers.network.fitness import check_network
 from helpers.network.saved import load_network
@@ -26,9 +27,12 @@ def read_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels [captchas, positions] of a split, and a network's logarithms of probabilities, [..., classes]."""
     read = tf.function(lambda images: careful_logits(model, images))
-    batches = load_batches(settings, split, batch_size=250).map(augment)
-    labels, logarithms = zip(*((labels, read(images)) for images, labels in batches), strict=True)
-    return np.concatenate(labels), np.concatenate(logarithms)
+    batches, found = load_batches(settings, split, batch_size=250).map(augment), []
+    with bar_of(settings.counts[split], delay=PATIENCE) as bar:
+        for images, labels in batches:
+            found.append((labels, read(images)))
+            bar.update(len(images))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def calibrate(model: keras.Model, settings: Settings, augment: Augment = unchanged) -> Calibration:

@@ -16,7 +16,6 @@ from typing import Any
 
 from PIL import Image
 
-from helpers.__main__ import execute, notebooks_of
 from helpers.captchas.fonts import find_font
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data.adopt import adopt_folder
@@ -24,6 +23,7 @@ from helpers.data.generate import generate
 from helpers.data.images import list_images
 from helpers.data.records import write_records
 from helpers.errors import TutorialError
+from helpers.execution import execute, notebooks_of
 from helpers.experiments import choice
 from helpers.experiments.picker import Labeller
 from helpers.experiments.scoreboard import Try, keep_try
