@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.__main__ import notebooks_of
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import TutorialError
+from helpers.execution import notebooks_of
 from helpers.settings import load_settings
 from notebooks.solutions import checks
 
 LESSONS, SOLUTIONS = notebooks_of(), notebooks_of("solutions/0*")
+RENEW = "these outputs are not of this code: run `make notebooks`"
 DEFAULTS = load_settings()
 
 RIGHT = {
@@ -158,7 +159,7 @@ def test_the_executed_solutions_pass_the_same_checks(path):
     for number, cells in sections(path).items():
         assert cells[-1].source == f'check_exercise("{number}", answer)'
         assert cells[-1].metadata.tags == ["nbval-check-output"]
-        assert [output.text for output in cells[-1].outputs] == [f"Exercise {number}: right.\n"]
+        assert [output.text for output in cells[-1].outputs] == [f"Exercise {number}: right.\n"], RENEW
 
 
 @pytest.mark.parametrize(("path", "solution"), list(zip(LESSONS, SOLUTIONS, strict=True)), ids=lambda path: path.stem)
@@ -170,14 +171,14 @@ def test_each_exercise_has_a_place_to_answer_and_a_folded_solution(path, solutio
     assert [f"{path.name[:2]}.{questions[index][1]}" for index in at] == numbers
     for index, number in zip(at, numbers, strict=True):
         place, fold = cells[index + 1 : index + 3]
-        assert re.fullmatch(rf'answer = \.\.\.  # .+\ncheck_exercise\("{number}", answer\)', place.source)
-        assert [output.text for output in place.outputs] == [
-            f"Exercise {number}: no answer yet. Write yours in place of the dots, and run this cell again.\n"
-        ]
+        form = rf'answer = \.\.\.  # .+\ncheck_exercise\("{number}", answer\)'
+        assert re.fullmatch(form, place.source), "behind `answer = ...` a comment tells what is wanted; then the check"
         code = "\n\n".join(f"```python\n{cell.source}\n```" for cell in sections(solution)[number])
         link = f"[Executed and explained](solutions/{solution.name})"
         folded = f"<details><summary>Solution</summary>\n\n{code}\n\n{link}\n\n</details>"
-        assert fold.source.startswith(folded), "a fold holds its solution's code cells"
+        assert fold.source[: len(folded)] == folded  # its solution's code cells, and the link
+        said = "no answer yet. Write yours in place of the dots, and run this cell again."
+        assert [output.text for output in place.outputs] == [f"Exercise {number}: {said}\n"], RENEW
 
 
 def test_three_lessons_at_least_ask_to_predict_and_three_exercises_show_what_tutorials_do_wrong():

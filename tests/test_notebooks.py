@@ -19,16 +19,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import __main__ as command
+from helpers import execution
 from helpers.errors import StepError
-from helpers.settings import load_settings
 from tests import renew
 from tests.stamps import changes, stamp
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NUMBERED = command.notebooks_of()
-SOLUTIONS = command.notebooks_of("solutions/0*")
-FURTHER = command.notebooks_of("beyond/*")
+NUMBERED = execution.notebooks_of()
+SOLUTIONS = execution.notebooks_of("solutions/0*")
+FURTHER = execution.notebooks_of("beyond/*")
 EVERY = NUMBERED + SOLUTIONS + FURTHER
 CHECKED = "nbval-check-output"
 MOST_LINES = 20  # of a code cell
@@ -318,11 +317,12 @@ REFUSED = {  # what each cell that must fail is refused with
 @every
 def test_was_executed_in_order_without_errors(path):
     code = cells(path, "code")
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run `make notebooks`"
     for cell in code:
         failed = [output for output in cell.outputs if output.output_type == "error"]
         assert bool(failed) == ("raises-exception" in tags(cell)), cell.source
         for output in failed:
+            assert cell.id in REFUSED, f"what {cell.id} raises has to stand in REFUSED"
             assert re.search(REFUSED[cell.id], output.evalue), "the lesson shows another error than it tells of"
 
 
@@ -339,14 +339,15 @@ def test_outputs_are_clean(path):
 
 @every
 def test_outputs_come_from_a_full_run_of_this_code(path):
-    reasons = changes(read(path).metadata.get(command.STAMP), stamp(read(path), "full", {}))
+    reasons = changes(read(path).metadata.get(execution.STAMP), stamp(read(path), "full", {}))
     assert not reasons, f"run `make notebooks`: {', '.join(reasons)}"
 
 
 @pytest.mark.parametrize("path", NUMBERED + FURTHER, ids=name_of)
 def test_checked_cells_are_really_checked(path):
     checked = [cell for cell in cells(path, "code") if CHECKED in tags(cell)]
-    assert [cell.source.splitlines()[0] for cell in checked] == CHECKED_CELLS.get(name_of(path), [])
+    listed = CHECKED_CELLS.get(name_of(path), [])
+    assert [cell.source.splitlines()[0] for cell in checked] == listed, f"tagged {CHECKED}, and in CHECKED_CELLS here"
     for cell in checked:  # nbval skips a cell without a count, and cannot compare pictures
         assert cell.execution_count and cell.outputs
         assert all("image/png" not in output.get("data", {}) for output in cell.outputs)
@@ -422,7 +423,7 @@ def test_outputs_keep_what_is_seen_without_a_kernel():
     data = {"text/plain": "sliders", "application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
     widget = nbformat.v4.new_output("execute_result", data=data)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[bar, widget])])
-    command.tidy_outputs(notebook)
+    execution.tidy_outputs(notebook)
     assert notebook.cells[0].outputs[0].text == "100%|##|\ndone\n"
     assert notebook.cells[0].outputs[1].data == {"text/plain": "sliders"}
 
@@ -446,8 +447,8 @@ def test_execute_keeps_the_outputs_of_a_failing_notebook(tmp_path, capsys):
     source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in ("6 * 7", "1 / 0")])
     nbformat.write(source, tmp_path / "broken.ipynb")
     with pytest.raises(Exception, match="ZeroDivisionError"):
-        command.execute(tmp_path / "broken.ipynb", tmp_path / "copy.ipynb", load_settings())
+        execution.execute(tmp_path / "broken.ipynb", tmp_path / "copy.ipynb")
     copy = read(tmp_path / "copy.ipynb")
     assert copy.cells[0].outputs[0].data["text/plain"] == "42"
-    assert command.STAMP not in copy.metadata
+    assert execution.STAMP not in copy.metadata
     assert "broken" in capsys.readouterr().out

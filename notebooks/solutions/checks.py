@@ -78,7 +78,7 @@ def check_minutes(answer: Any) -> None:
     require(min(small, large) > 0, "Both take more than no time.")
     require(small < large, "The smaller data set comes first.")
     told = f"400,000 captchas are 40 times as many as 10,000, and your minutes {large / small:.1f} times as many."
-    hint = "Count training alone: drawing includes the validation and test captchas, whose number stays."
+    hint = "Count the training steps alone: what TensorFlow prepares takes as long for either."
     require(near(large / small, 40, 4), f"{told} {hint}")
 
 
@@ -134,12 +134,12 @@ def check_buffer(answer: Any) -> None:
     from helpers.data.records import RECORDS_PER_SHARD
 
     one, whole = numbers(answer, "megabytes for one shard", "megabytes for all")
-    count = chosen().train_count
-    truth = [some * 9_600 / 1e6 for some in (min(count, RECORDS_PER_SHARD), count)]
+    count, style = chosen().train_count, chosen().style
+    truth = [some * style.height * style.image_width / 1e6 for some in (min(count, RECORDS_PER_SHARD), count)]
     require(one < 1e6, "The answer is in megabytes, of 1,000,000 bytes each.")
     require(
         near(one, truth[0], truth[0] / 20),
-        f"Not {one:g} for one shard: how many records has it, of 60 × 160 bytes each?",
+        f"Not {one:g} for one shard: how many records has it, of {style.height} × {style.image_width} bytes each?",
     )
     require(near(whole, truth[1], truth[1] / 20), f"Not {whole:g} for all: how many training captchas are there?")
 
