@@ -217,10 +217,10 @@ def test_readings_of_another_network_are_not_mixed(nothing, folder, expected, tm
     assert out.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", ["file,text\na.png,5020\n", "\n", "notes"])
+@pytest.mark.parametrize("content", [b"file,text\na.png,5020\n", b"\n", b"notes", b"\xff\xd8\x80 a picture"])
 def test_a_file_that_is_no_table_of_readings_stays_as_it_is(nothing, folder, tmp_path, content):
     out = tmp_path / "labels.csv"
-    out.write_text(content)
+    out.write_bytes(content)
     with pytest.raises(StepError, match=r"labels\.csv is no table of readings\. Choose another name\."):
         read_files(nothing, [str(folder / "0001.png")], out=out)
-    assert out.read_text() == content
+    assert out.read_bytes() == content

@@ -19,6 +19,7 @@ from helpers.experiments.start import comes_along
 from helpers.files.cores import bar_of, on_all_cores
 from helpers.files.labels import pictures_in
 from helpers.network.calibration import weights_digest
+from helpers.network.saved import load_trained
 from helpers.reading import Reader
 from helpers.reading.reader import Reading
 from helpers.settings import Settings
@@ -44,7 +45,7 @@ def read_files(
         print(f"It reads with the network '{settings.experiment}' that comes along.", file=sys.stderr)
     model = (shipped or settings.model_path).resolve()
     if not model.is_file():
-        Reader.load(settings.experiment)  # which tells what there is
+        load_trained(settings)  # which tells what is missing
     source = str(model), model.stat().st_mtime
     network = weights_digest(_reader(*source).model)[:12]
     paths = list(chain.from_iterable(map(_found, given)))
@@ -92,7 +93,7 @@ def _found(given: str) -> list[str]:
 
 def _kept(path: Path, network: str) -> dict[str, list[str]]:
     """The whole rows of a table that an earlier call began, by file; it is begun if it is not there."""
-    head, text = [*COLUMNS, "network"], path.read_text(encoding="utf-8") if path.exists() else ""
+    head, text = [*COLUMNS, "network"], path.read_text("utf-8", "replace") if path.exists() else ""
     rows = list(csv.reader(io.StringIO(text)))
     if rows and rows[0] != head:
         raise StepError(f"{files.short(path)} is no table of readings. Choose another name.")
