@@ -203,7 +203,7 @@ def test_pictures_come_least_sure_first_each_with_its_guess(reader, folder):
         assert Image.open(io.BytesIO(labeller.picture.value)).size == (160, 60)
         enter(labeller)
     assert rows(folder) == [{"file": n, "text": readings[n].text, "guess": readings[n].text} for n in wanted]
-    assert labeller.picture.value == b"" and "all have a label" in labeller.said.value
+    assert Image.open(io.BytesIO(labeller.picture.value)).size == (1, 1) and "all have a label" in labeller.said.value
     enter(labeller, "more")  # there is nothing left to label
     assert len(rows(folder)) == 4
 

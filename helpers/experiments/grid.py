@@ -71,6 +71,9 @@ def as_png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
+NOTHING = as_png(Image.new("LA", (1, 1)))  # a widget without a picture shows the sign of a broken one
+
+
 def marked(texts: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:
     """A tick or a cross with what was read, and the colour of each."""
     pairs = zip(texts, readings, strict=True)

@@ -14,6 +14,7 @@ from helpers.captchas.fonts import FONT_FILES, known_fonts
 from helpers.captchas.styles import CaptchaStyle
 from helpers.errors import TutorialError
 from helpers.experiments.choice import own_fonts
+from helpers.experiments.grid import NOTHING
 from helpers.experiments.scoreboard import draw_scoreboard, list_tries
 
 KNOB = {"style": {"description_width": "120px"}, "layout": widgets.Layout(width="auto", min_width="0")}
@@ -80,7 +81,8 @@ class TryIt(widgets.VBox):
 
     def __init__(self, style_of: Callable[[], CaptchaStyle]) -> None:
         self.style_of, self.said, self.button = style_of, widgets.Output(), widgets.Button(description="Try it")
-        self.board = widgets.Image(format="png", layout=widgets.Layout(max_width="840px", object_fit="contain"))
+        look = widgets.Layout(max_width="840px", object_fit="contain")
+        self.board = widgets.Image(value=NOTHING, format="png", layout=look)
         self.button.on_click(self._try)
         super().__init__([self.said, self.board])
         self._show_board()

@@ -11,7 +11,7 @@ from PIL import ImageGrab
 from helpers import files, plots, scores
 from helpers.captchas.pictures import ImageLike, fit_to_style, open_image
 from helpers.errors import ImageError
-from helpers.experiments.grid import as_png
+from helpers.experiments.grid import NOTHING, as_png
 from helpers.experiments.knobs import GONE, refusing
 from helpers.files.labels import pictures_in, rows_in
 from helpers.reading import Reader, Reading
@@ -35,7 +35,8 @@ class Picker(widgets.VBox):
         self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="Choose a file")
         self.button = widgets.Button(description="Paste a picture")
         self.path = widgets.Text(description="or a path", placeholder="of a file", continuous_update=False)
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="840px", object_fit="contain"))
+        look = widgets.Layout(max_width="840px", object_fit="contain")
+        self.picture = widgets.Image(value=NOTHING, format="png", layout=look)
         self.verdict = widgets.HTML()
         self.upload.observe(self._chosen, "value")
         self.button.on_click(self._pasted)
@@ -113,7 +114,7 @@ class Labeller(widgets.VBox):
         self.at = min(max(at, 0), len(self.order))
         left, done = len(self.guesses.keys() - self.rows.keys()), self.at == len(self.order)
         name = "" if done else self.order[self.at]
-        self.picture.value = b"" if done else as_png(open_image(self.folder / name))
+        self.picture.value = NOTHING if done else as_png(open_image(self.folder / name))
         self.field.value = "" if done else self.rows[name]["text"] if name in self.rows else self.guesses[name].text
         end = f"The end. {left:,} have no label: run this cell again." if left else "The end: all have a label."
         self.said.value = f"{html.escape(name or end)}<br>{len(self.rows):,} labelled, {left:,} left. {self.share()}"

@@ -53,7 +53,7 @@ def shares(
     for index, (right, count, share, low, high) in enumerate(scores.values()):
         interval = np.maximum(100 * (1 - np.array([high, low])), least) if mistakes else [100 * low, 100 * high]
         if mistakes:
-            ax.plot(max(100 * (1 - share), least), index, "o", color=CAPTCHAS, markersize=8, zorder=3)
+            ax.plot(max(100 * (1 - share), least), index, "o", color=CAPTCHAS, markersize=8, zorder=3, clip_on=False)
         else:
             ax.barh(index, 100 * share, color=CAPTCHAS, alpha=0.4, height=0.6)
         ax.plot(interval, [index, index], color=CAPTCHAS, linewidth=3)

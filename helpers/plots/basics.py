@@ -35,10 +35,10 @@ def series_styles(count: int, ordered: bool = False, colors: Sequence[str] = ())
     """A colour, line style and marker for each of `count` series, so that no two are drawn alike.
 
     Args:
-        ordered: shades from dark to light, for series that have an order, such as positions.
+        ordered: shades, of which none is nearly black, for series that have an order, such as positions.
         colors: of the series, instead of the palette; they may repeat.
     """
-    shades = [tuple(shade) for shade in plt.get_cmap("viridis")(np.linspace(0, 0.85, count))]
+    shades = [tuple(shade) for shade in plt.get_cmap("viridis")(np.linspace(0.3, 0.85, count))]
     palette = shades if ordered else colors or PALETTE
     cycles = {"color": (palette, 1), "marker": (MARKERS, 1), "linestyle": (LINES, len(colors) or len(PALETTE))}
     return [{key: those[i // each % len(those)] for key, (those, each) in cycles.items()} for i in range(count)]
