@@ -7,7 +7,7 @@ BIN := .venv/bin
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 endif
 
-.PHONY: run test lab notebooks bench bench-original bench-frontier bench-labels experiments ship lint clean help
+.PHONY: run test lab cluster notebooks bench bench-original bench-frontier bench-labels bench-workers experiments ship lint clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -31,6 +31,9 @@ test: .venv/.installed  ## check the code, run the unit tests, and run every not
 lab: .venv/.installed  ## open JupyterLab on notebook 1; with PROFILE=quick, on few captchas
 	$(if $(PROFILE),CAPTCHA_PROFILE=$(PROFILE)) $(BIN)/jupyter lab $(ROOT) --LabApp.default_url=lab/tree/notebooks/01_check_environment.ipynb
 
+cluster: .venv/.installed  ## train the default experiment by several processes: make cluster WORKERS=2
+	@$(BIN)/python -m helpers cluster --workers $(or $(WORKERS),2)
+
 notebooks: .venv/.installed  ## execute the stale committed notebooks in place, on the full profile; with ALL=1, all of them
 	@CAPTCHA_PROFILE=full $(BIN)/python -m tests.renew $(if $(filter 1,$(ALL)),--all)
 
@@ -45,6 +48,9 @@ bench-frontier: .venv/.installed  ## compare recipes, by accuracy and by trainin
 
 bench-labels: .venv/.installed  ## count what labelled pictures of other packages buy; hours; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks labels
+
+bench-workers: .venv/.installed  ## measure what several workers gain, and what a killed one costs; 20 minutes
+	@$(BIN)/python -m tests.benchmarks workers
 
 experiments: .venv/.installed  ## train in many styles, into data/ and notebooks/results; more than an hour; it goes on after a stop
 	@$(BIN)/python -m tests.benchmarks experiments

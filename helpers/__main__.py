@@ -4,6 +4,9 @@ python -m helpers run    executes copies of the five notebooks in the data folde
 python -m helpers clean  deletes the experiments in the data folder, after showing them and what stays
 python -m helpers read   reads pictures, patterns and folders: FILE ... [--csv] [--experiment NAME]
                          [--out TABLE.csv] [--processes N]
+python -m helpers train  draws, packs, trains and tests an experiment, in step with the workers that TF_CONFIG names:
+                         [--experiment NAME] [--shards ADDRESS] [--wait SECONDS]
+python -m helpers cluster  starts that on this computer, in several processes: [--workers N] and these options
 """
 
 import codecs
@@ -22,6 +25,9 @@ from helpers.experiments.cleaning import clean
 from helpers.scores import proportion
 from helpers.settings import Settings, load_settings
 
+OPTIONS = {"read": ("files", "csv", "experiment", "out", "processes"), "train": ("experiment", "shards", "wait")}
+OPTIONS["cluster"] = ("workers", *OPTIONS["train"])
+
 
 def run(settings: Settings) -> None:
     """Execute copies of the five notebooks, and print the result."""
@@ -37,17 +43,22 @@ def run(settings: Settings) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = ArgumentParser("python -m helpers", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=["run", "clean", "read"])
+    parser.add_argument("task", choices=["run", "clean", "read", "train", "cluster"])
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--csv", action="store_true", help="rows of file, text, confidence, familiar and error")
-    parser.add_argument("--experiment", help="whose network reads the files, if not that of default")
+    parser.add_argument("--experiment", help="which one reads the files or is trained, if not default")
     parser.add_argument("--out", metavar="TABLE", help="write these rows into a file instead; it is gone on with")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="how many read at once")
+    parser.add_argument("--workers", type=int, metavar="N", help="how many processes train together, 2 if not told")
+    parser.add_argument("--shards", metavar="ADDRESS", help="where the shards lie, if not in the experiment's folder")
+    parser.add_argument("--wait", type=float, metavar="SECONDS", help="how long a worker waits for the others to come")
     given = parser.parse_intermixed_args(arguments)
-    if (given.task == "read") != bool(given.files) or (
-        given.task != "read" and (given.csv or given.experiment or given.out or given.processes != 1)
-    ):
-        parser.error("`read` takes files and these options, and no other task does")
+    told = [name for name, value in vars(given).items() if name not in ("task", "processes") and value]
+    told += ["processes"] * (given.processes != 1)
+    if unwanted := [name for name in told if name not in OPTIONS.get(given.task, ())]:
+        parser.error(f"`{given.task}` takes no {', '.join(unwanted)}")
+    if given.task == "read" and not given.files:
+        parser.error("`read` takes files, patterns or folders")
 
     def read(settings: Settings) -> None:
         from helpers.experiments.from_files import read_files  # imports TensorFlow
@@ -58,7 +69,22 @@ def main(arguments: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             raise Stopped("Stopped.") from None
 
-    return carried_out({"run": run, "clean": clean, "read": read}[given.task])
+    def train(settings: Settings) -> None:
+        from helpers.experiments.cluster import WAIT, join
+        from helpers.experiments.whole import run_experiment  # imports TensorFlow
+
+        name, strategy = given.experiment or "default", join(given.wait or WAIT)
+        new = name == "default" and not (settings.folder / "experiment.json").exists()
+        metrics = run_experiment(name, settings.style if new else None, strategy=strategy, shards=given.shards or "")
+        print(f"whole-captcha accuracy {proportion(metrics['captchas_right'], metrics['test_count'])}")
+
+    def cluster(settings: Settings) -> None:
+        from helpers.experiments.cluster import start_workers
+
+        more = [f"--{name}={getattr(given, name)}" for name in OPTIONS["train"] if getattr(given, name)]
+        start_workers(given.workers or 2, [sys.executable, "-m", "helpers", "train", *more])
+
+    return carried_out({"run": run, "clean": clean, "read": read, "train": train, "cluster": cluster}[given.task])
 
 
 def in_plain_letters(error: UnicodeError) -> tuple[str, int]:
@@ -83,6 +109,7 @@ def carried_out(task: Callable[[Settings], None]) -> int:
         print(f"\nA cell failed:\n{error}", file=sys.stderr)
     except (TutorialError, OSError) as error:
         print(error, file=sys.stderr)
+        return getattr(error, "status", 1)
     except KeyboardInterrupt:
         print("\nStopped. Images, records and finished epochs are kept: the same command goes on.", file=sys.stderr)
         return 130

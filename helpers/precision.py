@@ -7,17 +7,28 @@ Sources: Micikevicius and others 2018, arXiv:1710.03740; Kalamkar and others 201
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.quiet_tensorflow import ISA_LIMIT, keras, tf, uses_onednn
+from helpers.quiet_tensorflow import ISA_LIMIT, keras, make_deterministic, tf, uses_onednn
 
 LIMITED = r"(AVX2|AVX512_CORE)(_VNNI(_2)?)?|SSE41|AVX"  # values of ONEDNN_MAX_CPU_ISA that rule bfloat16 out
 
 
+AMPERE = (8, 0)  # the compute capability from which on GPUs multiply bfloat16 numbers
+
+
+def gpus() -> list[tuple[int, int]]:
+    """The compute capability of each GPU that TensorFlow sees. Float32 numbers they multiply as TF32, if they can."""
+    found = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [tuple(each.get("compute_capability", (0, 0))) for each in found]
+
+
 def has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether oneDNN may multiply bfloat16 numbers by instructions of the processor, as far as the system says it."""
+    """Whether the GPUs, or oneDNN on the processor, have instructions that multiply bfloat16 numbers."""
+    if capabilities := gpus():
+        return min(capabilities) >= AMPERE
     if not (uses_onednn() and cpu_info.is_file()) or re.fullmatch(LIMITED, ISA_LIMIT):
         return False
     text = cpu_info.read_text(encoding="utf-8", errors="replace")
@@ -44,6 +55,18 @@ def quick_layers(model: keras.Model, bfloat16: bool | None = None) -> Iterator[N
         for layer in norms:
             del layer.call
         _compute_in(policies, convolutions, model)
+
+
+def repeatable(work: Callable) -> None:
+    """Do `work` so that it gives the same numbers again; otherwise, and that is told, where an operation cannot."""
+    try:
+        work()
+    except tf.errors.UnimplementedError as reason:
+        if "determinis" not in str(reason):
+            raise
+        make_deterministic(False)
+        print(f"A second training run may give other weights here: {str(reason).partition('. ')[0]}.")
+        work()
 
 
 def _compute_in(policies: list, layers: list[keras.Layer], model: keras.Model) -> None:

@@ -60,6 +60,13 @@ def uses_onednn() -> bool:
     return bool(built.IsMklEnabled())
 
 
+def make_deterministic(wanted: bool = True) -> None:
+    """Whether operations give the same numbers each time; one that cannot then raises an UnimplementedError."""
+    from tensorflow.python.framework import config
+
+    (config.enable_op_determinism if wanted else config.disable_op_determinism)()
+
+
 # The newest instructions that oneDNN may use, such as AVX2, where a limit is set.
 ISA_LIMIT = (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -74,7 +81,8 @@ try:
         import keras
         import tensorflow as tf
 
-        tf.constant(0)  # its devices report themselves at the first operation
+        if "TF_CONFIG" not in os.environ:  # several computers have to meet before the first operation
+            tf.constant(0)  # at which the devices report themselves
 except BaseException as reason:  # also an interruption by hand
     sys.modules[HALF] = os
     if isinstance(reason, ImportError):

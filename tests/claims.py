@@ -123,6 +123,10 @@ CLAIMS: dict[str, dict[str, str]] = {
         ),
     },
     "beyond/try_styles": {},
+    "beyond/many_machines": {
+        "mm-31": "all(best[1024][name] >= best[64][name] for name in networks) and best[1024] != best[64]",
+        "mm-33": "all(f'{score.right:,}' in title for score in found.values())",
+    },
 }
 
 # Cells that draw something without a title, or with one that only names it.
@@ -138,6 +142,7 @@ NO_CLAIM: dict[str, str] = {
     "beyond/variable_length": "b2-10 b2-20 b2-22",
     "beyond/carry_over": "b1-06 b1-24",
     "beyond/your_own_pictures": "a22e0005 a22e0013 a22e0017 a22e0029 a22e0033 a22e0019",
+    "beyond/many_machines": "mm-09",
     "beyond/try_styles": "b7e10016 b7e10007 b7e1000b b7e1000f",
 }
 

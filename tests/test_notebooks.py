@@ -93,6 +93,11 @@ CHECKED_CELLS = {
         'kernel = reader.model.get_layer("conv1").get_weights()[0]',
         "def probabilities(images):",
     ],
+    "beyond/many_machines": [
+        '{"same digest": digests[0] == digests[1]}',
+        "gradients = [np.arange(12) * 10**worker for worker in range(4)]",
+        'workers = ["127.0.0.1:2222", "127.0.0.1:2223"]',
+    ],
     "beyond/variable_length": [
         'style = CaptchaStyle.preset("lengths 3 to 6")',
         '{text: style.text_to_labels(text) for text in ("502", "5024", "50246", "502468")}',

@@ -107,7 +107,9 @@ def test_names_that_cannot_be_used_are_told():
 def test_robust_is_known_by_its_name(monkeypatch):
     augments = []
     train, calibrate, kept = whole.train, whole.calibrate, augments.append
-    monkeypatch.setattr(whole, "train", lambda *given, augment: kept(augment) or train(*given, augment=augment))
+    monkeypatch.setattr(
+        whole, "train", lambda *given, augment, **more: kept(augment) or train(*given, augment=augment, **more)
+    )
     monkeypatch.setattr(whole, "calibrate", lambda *given: kept(given[2]) or calibrate(*given))
     assert run_experiment("robust")["train_images"] == 96  # of the quick profile
     assert augments == [Distortion(), Distortion()]

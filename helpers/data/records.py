@@ -100,23 +100,47 @@ def _write_split(settings: Settings, split: str, images: list[Rendering], greys:
 
 
 def load_batches(
-    settings: Settings, split: str, batch_size: int | None = None, shuffle: bool = False, seed: int | None = None
-) -> tf.data.Dataset:
+    settings: Settings, split: str, batch_size: int | None = None, shuffle: bool = False, seed: int | None = None,
+    share: tuple[int, int] | None = None,
+) -> tf.data.Dataset:  # fmt: skip
     """Batches of a split: images uint8 [batch, height, width, 1], labels int32 [batch, positions].
 
-    None takes `batch_size` and `seed` of the settings; `shuffle` mixes shards and records, anew in each epoch.
+    None takes `batch_size` and `seed` of the settings; `shuffle` mixes shards and records, anew in each epoch. With a
+    `share`, as (0, 2) for the first of two workers, only those records come, in full batches, again and again.
     """
     batch_size = whole_number("batch_size", settings.batch_size if batch_size is None else batch_size, least=1)
-    paths, count = check_shards(settings, split)
-    names, seed = [str(path) for path in paths], settings.seed if seed is None else seed
+    counts, seed = check_shards(settings, split), settings.seed if seed is None else seed
+    shards, read = tf.data.Dataset.from_tensor_slices(list(counts)), tf.data.TFRecordDataset
+    if share:
+        shards, read = shared_shards(counts, *share), read_share
     if shuffle:
-        shards = tf.data.Dataset.from_tensor_slices(names).shuffle(len(names), seed=seed)
-        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=len(names), num_parallel_calls=1)
+        shards = shards.shuffle(len(counts), seed=seed)
+        records = shards.interleave(read, cycle_length=len(counts), num_parallel_calls=1)
         records = records.shuffle(SHUFFLE_BUFFER, seed=seed)
     else:
-        records = tf.data.TFRecordDataset(names)
-    batches = records.apply(tf.data.experimental.assert_cardinality(count)).batch(batch_size)
+        records = shards.flat_map(read)
+    count = tf.data.INFINITE_CARDINALITY if share else sum(counts.values())
+    records = (records.repeat() if share else records).apply(tf.data.experimental.assert_cardinality(count))
+    batches = records.batch(batch_size)
     return untuned(batches.map(functools.partial(parse_batch, style=settings.style)).prefetch(PREPARED))
+
+
+def shared_shards(counts: dict[str, int], worker: int, workers: int) -> tf.data.Dataset:
+    """What a worker reads of shards with these counts: (path, of how many records it takes one, which of them).
+
+    Shards of the same count are dealt out whole: nobody reads what another needs. Of the rest, each takes every n-th.
+    """
+    equal = [path for path, count in counts.items() if count == max(counts.values())]
+    dealt = equal[: len(equal) // workers * workers]
+    rest = [path for path in counts if path not in dealt]
+    own = [(path, 1, 0) for path in dealt[worker::workers]] + [(path, workers, worker) for path in rest]
+    paths, every, first = zip(*own, strict=True)
+    return tf.data.Dataset.from_tensor_slices((list(paths), np.array(every, np.int64), np.array(first, np.int64)))
+
+
+def read_share(path: tf.Tensor, every: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
+    """The records of a shard that a worker takes, as `shared_shards` tells it."""
+    return tf.data.TFRecordDataset(path).shard(every, first)
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:

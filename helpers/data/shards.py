@@ -1,5 +1,6 @@
 """TFRecord shards: written completely or not at all, counted, and checked to the byte."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ def records_manifest(settings: Settings) -> dict[str, Any]:
     return manifest
 
 
-def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
-    """The shards of a split, and how many records they hold; StepError names one that is missing or damaged.
+def check_shards(settings: Settings, split: str) -> dict[str, int]:
+    """The shards of a split, and how many records each holds; StepError names one that is missing or damaged.
 
     A TFRecord's own checksums do not reveal that it ends early between two records; the digest does.
     """
@@ -43,13 +44,26 @@ def check_shards(settings: Settings, split: str) -> tuple[list[Path], int]:
     check_split(split)
     if manifest["style"] != settings.style.to_dict():
         raise StepError(f"{files.short(settings.records_folder)} holds captchas of another style. {REMEDY}")
+    place = settings.shards or str(settings.records_folder)
     try:
-        entries = [(settings.records_folder / e["name"], e["count"], e["digest"]) for e in manifest["shards"][split]]
+        entries = [(f"{place}/{each['name']}", each["count"], each["digest"]) for each in manifest["shards"][split]]
     except (KeyError, TypeError) as reason:
         raise StepError(f"{files.short(settings.records_manifest_path)} does not tell {reason}. {REMEDY}") from None
     for path, count, digest in entries:
-        if not path.is_file():
+        if not tf.io.gfile.exists(path):
             raise StepError(f"{files.short(path)} is missing. {REMEDY}")
-        if files.file_digest(path) != digest:
+        if shard_digest(path) != digest:
             raise StepError(f"{files.short(path)} is damaged: it had {count:,} records when written. {REMEDY}")
-    return [path for path, *_ in entries], sum(count for _, count, _ in entries)
+    return {path: count for path, count, _ in entries}
+
+
+def shard_digest(path: str) -> str:
+    """SHA-256 of a shard on any file system that tf.io.gfile reads; StepError if it cannot be read."""
+    joint = hashlib.sha256()
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            while part := file.read(2**20):
+                joint.update(part)
+    except tf.errors.OpError as reason:
+        raise StepError(f"{files.short(path)} cannot be read ({reason.message}). {REMEDY}") from None
+    return joint.hexdigest()

@@ -15,50 +15,69 @@ from helpers.experiments.distortion import ROBUST, Distortion, beside
 from helpers.experiments.start import start_from as started
 from helpers.files.cores import on_all_cores
 from helpers.network.alexnet import build_alexnet
-from helpers.quiet_tensorflow import keras
-from helpers.settings import CaptchaStyle, load_settings, open_experiment
+from helpers.quiet_tensorflow import keras, tf
+from helpers.settings import CaptchaStyle, Settings, load_settings, open_experiment
 from helpers.training.augmentation import Augment, shift_batch, unchanged
 from helpers.training.checkpoint import place_of
 from helpers.training.evaluation import calibrate, is_saved, score_test
-from helpers.training.fit import compile_model, save_model, train
+from helpers.training.fit import Training, compile_model, save_model, train
+from helpers.training.workers import Workers, loss_told
 
 MORE = {"train_count": 60_000, "epochs": 6}  # on the full profile, for `robust`
 STEPS = 300  # of training on a few adopted pictures, with the weights of another network to begin with
 FEW, DRAWN = 200, 2_000  # with fewer training pictures, so many captchas of these characters are drawn beside them
 
 
+@loss_told()
 def run_experiment(
-    name: str, style: CaptchaStyle | None = None, start_from: str | None = None, profile: str | None = None
-) -> dict[str, Any]:
+    name: str, style: CaptchaStyle | None = None, start_from: str | None = None, profile: str | None = None,
+    strategy: tf.distribute.Strategy | None = None, shards: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Draw, pack, train and test an experiment: what notebooks 2 to 4 do, without their looks. Returns its metrics.
 
     What is there already is not made again, so a stopped call goes on. Without a `style` it takes an experiment that is
     there, drawn or adopted, or makes "robust", the reader for other generators' captchas. `start_from` names another
     experiment whose network it begins with, None random weights; the `profile` None is that of CAPTCHA_PROFILE.
+    With a `strategy`, as `join` gives it, workers train together, and the first one does all else; the `shards` may lie
+    at another address. All return the metrics once they are there.
     """
     robust = name == "robust" and style is None
     style = ROBUST if robust else style
+    workers = Workers(strategy)
     settings = load_settings(name, profile, style=style) if style else open_experiment(name, profile)
+    settings = dataclasses.replace(settings, shards=shards)
     settings = dataclasses.replace(settings, **MORE) if robust and settings.profile == "full" else settings
     augment = Distortion() if robust else shift_batch
-    if not settings.adopted:
+    if not settings.adopted and workers.first:
         generate(settings)
     elif start_from:
         few = settings.train_count < FEW
         augment = beside_drawn(settings.style) if few else shift_batch
         settings = dataclasses.replace(settings, batch_size=16 if few else 32, learning_rate=0.002).with_steps(STEPS)
-    write_records(settings)
+    if workers.first and not shards:
+        write_records(settings)
+    workers.wait()
     keras.utils.set_random_seed(settings.seed)
-    model = build_alexnet(settings.style)
-    model = started(model, settings, start_from) if start_from else model
-    settings = place_of(model, settings)
-    training = train(compile_model(model, settings), settings, augment=augment)
+    with workers.strategy.scope():
+        model = build_alexnet(settings.style)
+        model = started(model, settings, start_from) if start_from else model
+        settings = place_of(model, settings)
+        compile_model(model, settings)
+    training = train(model, settings, augment=augment, strategy=strategy)
+    if workers.first:
+        _scored(model, settings, training, augment if robust else unchanged)
+    workers.wait()
+    return score_of(settings)
+
+
+def _scored(model: keras.Model, settings: Settings, training: Training, augment: Augment) -> None:
+    """Save, calibrate and test a trained network, unless that was done."""
     with contextlib.suppress(StepError):  # which tells that it is not saved or not scored yet
         if is_saved(model, settings):
-            return score_of(settings)
-    save_model(model, settings, calibrate(model, settings, augment if robust else unchanged))
+            score_of(settings)
+            return
+    save_model(model, settings, calibrate(model, settings, augment))
     score_test(model, settings, training)
-    return score_of(settings)
 
 
 def beside_drawn(style: CaptchaStyle) -> Augment:

@@ -39,6 +39,7 @@ class Settings:
     learning_rate: float = 0.008  # at its highest
     profile: str = "full"
     data_dir: Path = Path("data")
+    shards: str = ""  # where the TFRecord shards lie, if elsewhere: any folder of tf.io.gfile, as "gs://bucket/records"
 
     epoch_images = property(lambda settings: settings.passes * settings.train_count, doc="Images that an epoch shows.")
     own_fonts = _inside("fonts", "The style's fonts that are files of one's own.")

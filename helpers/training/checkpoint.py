@@ -28,14 +28,25 @@ LEARNING = ("epochs", "passes", "batch_size", "learning_rate", "seed")
 def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloat16: bool | None = None) -> str:
     """A digest of all that training a compiled model depends on; `augment` and `bfloat16` as `train` takes them.
 
+    With several workers it is told of a copy outside their strategy: no device's name counts, only their number does.
+
     The operations that TensorFlow makes of one training step tell what is computed. So an edited function counts,
     wherever it stands; a comment or the name of a layer does not.
     """
-    style, rate = settings.style, model.optimizer._learning_rate
+    style, rate, workers = (
+        settings.style,
+        model.optimizer._learning_rate,
+        model.distribute_strategy.num_replicas_in_sync,
+    )
+    told = model
+    if workers > 1:
+        told = keras.models.clone_model(model)
+        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+        told.compile(optimizer, model.loss)
     images = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
     labels = tf.TensorSpec([None, style.positions], tf.int32)
     tf.random.set_seed(settings.seed)  # or random operations bear another seed each time
-    step = tf.function(lambda images, labels: model.train_step(augment(images, labels)))
+    step = tf.function(lambda images, labels: told.train_step(augment(images, labels)))
     recipe = {
         "format": FORMAT,
         "images": image_manifest(settings)["images_digest"],
@@ -44,6 +55,7 @@ def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloa
         "begun": model.name.partition("_from_")[2],  # or which network's they are
         "rate": float(rate.numpy()) if hasattr(rate, "numpy") else None,  # where it is a variable, not a schedule
         "training": [getattr(settings, name) for name in LEARNING] + [bfloat16],
+        **({"workers": workers} if workers > 1 else {}),
     }
     return files.text_digest(files.to_json(recipe))
 

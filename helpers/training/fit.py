@@ -1,23 +1,25 @@
 """Fit the network with a live plot, stop and continue, and save it."""
 
+import functools
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from helpers import files
 from helpers.data.images import image_manifest
-from helpers.data.records import PREPARED, load_batches
+from helpers.data.records import load_batches
 from helpers.data.texts import derive_seed
 from helpers.errors import StepError, Stopped, whole_number
 from helpers.network.calibration import UNCALIBRATED, Calibration
 from helpers.network.fitness import check_kept, check_network
 from helpers.network.saved import save_network
-from helpers.precision import quick_layers
-from helpers.quiet_tensorflow import keras, tf
+from helpers.precision import quick_layers, repeatable
+from helpers.quiet_tensorflow import keras, make_deterministic, tf
 from helpers.settings import Settings
 from helpers.training.augmentation import Augment, shift_batch
 from helpers.training.checkpoint import Checkpoint, fingerprint, place_of
 from helpers.training.live import PROBE_SIZE, LivePlot, Probe
 from helpers.training.optimizer import check_loss, one_cycle_muon, smoothed_cross_entropy
+from helpers.training.workers import Workers, loss_told
 
 
 class TrainingStopped(Stopped):
@@ -59,9 +61,10 @@ def first_captchas(settings: Settings, split: str, count: int) -> Probe:
     return images.numpy(), labels.numpy()
 
 
+@loss_told()
 def train(
     model: keras.Model, settings: Settings, until: int | None = None, augment: Augment = shift_batch,
-    bfloat16: bool | None = None, again: bool = False,
+    bfloat16: bool | None = None, again: bool = False, strategy: tf.distribute.Strategy | None = None,
 ) -> Training:  # fmt: skip
     """Train a newly compiled model, with a live plot; go on where an earlier call stopped.
 
@@ -74,6 +77,8 @@ def train(
         augment: what changes each training batch, such as a `Distortion`.
         bfloat16: whether convolutions multiply 16-bit numbers meanwhile; None: where the processor can.
         again: train anew, whatever was trained before.
+        strategy: in whose scope the model was built and compiled; `join` finds one. Each worker takes a share of every
+            batch. The first keeps the files; the others return no rows and no points.
     """
     until = min(settings.epochs, settings.epochs if until is None else whole_number("until", until, least=0))
     settings = place_of(model, settings)
@@ -81,33 +86,37 @@ def train(
         raise StepError("This network has no loss and no optimizer yet. Give it both: compile_model(model, settings).")
     check_loss(model.loss)
     check_kept(model)
-    splits = {"training": "train", "validation": "validation"}
-    tf.config.experimental.enable_op_determinism()  # the same machine gives the same weights again
+    workers, splits = Workers(strategy or model.distribute_strategy), {"training": "train", "validation": "validation"}
+    workers.prepare(model)
+    make_deterministic()  # the same machine gives the same weights again
     live = LivePlot(settings, {name: first_captchas(settings, split, PROBE_SIZE) for name, split in splits.items()})
     checkpoint = Checkpoint(settings.checkpoint_folder, fingerprint(model, settings, augment, bfloat16), live)
-    finished = 0 if again or until == 0 else checkpoint.restore(model)
+    packages = files.text_digest(files.to_json(files.package_versions("tensorflow", "keras", "numpy")))
+    workers.agree({"captchas, settings or code": checkpoint.fingerprint, "packages": packages})
+    finished = 0 if again or until == 0 or not workers.first else checkpoint.restore(model)
+    finished = workers.begin_alike(model, finished)
     if finished and finished >= until:
-        print(f"trained before, on {checkpoint.date}; pass again=True to train anew")
+        workers.say(f"trained before, on {checkpoint.date}; pass again=True to train anew")
         if finished > until:
-            print(f"(the network has the weights of epoch {finished})")
-    elif finished == 0 and int(model.optimizer.iterations) > 0:
+            workers.say(f"(the network has the weights of epoch {finished})")
+    elif finished == 0 and model.optimizer.iterations.numpy() > 0:
         raise StepError("This network was trained before. Build and compile a new one, then train that.")
     elif finished == 0 and until and settings.metrics_path.is_file():
-        print('save_model will replace the network tested here; to keep both: open_experiment(..., network="another")')
+        told = 'save_model will replace the network tested here; to keep both: open_experiment(..., network="another")'
+        workers.say(told)
     try:
-        alone = files.only_writer(settings.network_folder) if finished < until else nullcontext()
+        mine = workers.first and finished < until
         held_out = load_batches(settings, "validation", batch_size=250)
-        with alone, quick_layers(model, bfloat16):
+        callbacks = [live, checkpoint] if workers.first else []
+        with files.only_writer(settings.network_folder) if mine else nullcontext(), quick_layers(model, bfloat16):
+            fit = workers.fitting(model, held_out, callbacks)
             for epoch in range(finished, until):  # each begins as it would after a stop
-                keras.utils.set_random_seed(settings.seed + epoch)
+                seed = settings.seed + 1_000 * workers.number
+                keras.utils.set_random_seed(seed + epoch)
                 for index, layer in enumerate(model._flatten_layers()):  # also what dropout draws
                     for chance in layer._seed_generators:
-                        chance.state.assign([derive_seed(settings.seed, epoch, index) % 2**32, 0])
-                batches = load_batches(settings, "train", shuffle=True, seed=settings.seed + epoch)
-                batches = batches.repeat(settings.passes).map(augment).prefetch(PREPARED)
-                told = {"validation_data": held_out, "verbose": 0, "callbacks": [live, checkpoint]}
-                told |= {"shuffle": False}  # the pipeline shuffles
-                model.fit(batches, epochs=epoch + 1, initial_epoch=epoch, **told)
+                        chance.state.assign([derive_seed(seed, epoch, index) % 2**32, 0])
+                repeatable(functools.partial(fit, settings, epoch, augment))
     except KeyboardInterrupt:
         done = len(checkpoint.rows)
         stopped = f"Stopped in epoch {done + 1}; {done} finished epochs are kept. Build and compile the network again, "
@@ -117,7 +126,7 @@ def train(
         if len(checkpoint.rows) == settings.epochs and not files.holds_rows(path, rows):
             files.write_rows(path, rows)
     points = [point for point in live.points if point["images"] <= until * settings.epoch_images]
-    if 0 < until <= finished:  # nothing was trained, and so nothing drawn
+    if 0 < until <= finished and workers.first:  # nothing was trained, and so nothing drawn
         live.draw(points)
     return Training(checkpoint.rows[:until], points)
 

@@ -8,6 +8,7 @@ python -m tests.benchmarks robust                one question of the experiments
 python -m tests.benchmarks shipped               the networks that come along: of the experiments default and robust
 python -m tests.benchmarks frontier              accuracy against training time, hours, resumed after a stop
 python -m tests.benchmarks labels                accuracy against labelled pictures, hours, resumed after a stop
+python -m tests.benchmarks workers               what two workers gain, and what a killed one costs; 20 minutes
 
 "original", "reading", "learning", "accuracy", "tries" and "shipped" use the default experiment; what is missing of
 it is made first. Only "accuracy" and the styles' own scores in "experiments" count test captchas; everything else is
@@ -33,6 +34,7 @@ from tests.benchmarks import (
     pipeline,
     reading,
     tried,
+    workers,
 )
 
 QUESTIONS = {
@@ -56,6 +58,7 @@ def main() -> int:
         "frontier": frontier.main,
         "labels": labels.main,
         "shipped": tried.shipped,
+        "workers": workers.main,
     }
     questions = {**QUESTIONS, "original_whole": original.whole, "experiments": experiments.main, **parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -163,7 +163,7 @@ def datasets(settings: Settings, folder: Path) -> dict[str, tf.data.Dataset]:
     pictures = packed(settings, folder / "pictures.tfrecord", "pictures")
     gzip = tf.data.TFRecordDataset(packed(settings, folder / "gzip.tfrecord", "gzip"), "GZIP")
     shape = [style.height, style.image_width, 1]
-    shards = [str(path) for path in check_shards(settings, "train")[0]]
+    shards = list(check_shards(settings, "train"))
     ours = records.load_batches(settings, "train", batch_size=64)
 
     def prepared(captchas: tf.data.Dataset) -> tf.data.Dataset:
