@@ -35,11 +35,15 @@ def test_slurm(tmp_path):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     script = (EXAMPLES / "slurm.sh").read_text(encoding="utf-8")
-    told = told_to_worker(
-        script, tmp_path, {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_PROCID": "1", "SLURM_CPUS_PER_TASK": "8"}
-    )
+    variables = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_PROCID": "1", "SLURM_CPUS_PER_TASK": "8"}
+    told = told_to_worker(script, tmp_path, variables)
     assert told == {"cluster": {"worker": ["node1:2222", "node2:2222"]}, "task": {"type": "worker", "index": 1}}
     assert re.search(r"^#SBATCH --nodes=2$", script, re.MULTILINE)
+    for status, attempts in ((75, 3), (1, 1)):  # a lost worker, and an error of its own
+        (tmp_path / "srun").write_text(f"#!/bin/sh\necho tried\nexit {status}\n")
+        everything = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **variables}
+        done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=everything, capture_output=True, text=True)
+        assert (done.returncode, done.stdout.count("tried")) == (1, attempts)
 
 
 def test_kubernetes(tmp_path):
