@@ -75,9 +75,19 @@ def learn(folder: Path) -> None:
         (folder / f"refused-{workers.number}.txt").write_text(str(reason), "utf-8")
 
 
+def line_up(folder: Path, what: str, processes: int) -> None:
+    """Wait until so many processes are here."""
+    (folder / f"{what}-{os.getpid()}.here").touch()
+    while len(list(folder.glob(f"{what}-*.here"))) < processes:
+        time.sleep(0.001)
+
+
 def step(folder: Path) -> None:
-    """Time training steps of the default network, each worker on a core of its own, and the all-reduce alone [ms]."""
-    core, batch = int(os.environ["CORE"]), int(os.environ["BATCH"])
+    """Time training steps of the default network, each worker on a core of its own, and the all-reduce alone [ms].
+
+    All of these processes begin each round of steps at the same time.
+    """
+    core, batch, processes = (int(os.environ[name]) for name in ("CORE", "BATCH", "PROCESSES"))
     os.sched_setaffinity(0, {core})
     strategy = join(wait=60)
     settings = load_settings("any", "full", style=CaptchaStyle(), batch_size=batch)
@@ -102,6 +112,7 @@ def step(folder: Path) -> None:
         for name, way in ways.items():
             way()
             for number in range(ROUNDS):
+                line_up(folder, f"{name}-{number}", processes)
                 started = time.perf_counter()
                 for _ in range(STEPS):
                     result = way()

@@ -32,7 +32,7 @@ def step_ms(workers: int, batch: int, together: bool, folder: Path) -> dict[str,
     processes = []
     for number in range(workers):
         told = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
-        more = {"CORE": str(number), "BATCH": str(batch), "TF_NUM_INTRAOP_THREADS": "1"}
+        more = {"CORE": str(number), "BATCH": str(batch), "PROCESSES": str(workers), "TF_NUM_INTRAOP_THREADS": "1"}
         more |= {"TF_CONFIG": json.dumps(told)} if together else {}
         command = [sys.executable, "-m", "tests.together", "step", str(folder)]
         processes.append(subprocess.Popen(command, env={**os.environ, **more}))
@@ -52,9 +52,9 @@ def steps() -> tuple[list[dict[str, Any]], int]:
     """
     ways = [(1, batch, False) for batch in BATCHES] + [(2, batch, both) for both in (False, True) for batch in (32, 64)]
     found: dict[tuple[int, int, bool], list[dict[str, float]]] = {way: [] for way in ways}
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(ROUNDS):
-            for way in ways:
+    for _ in range(ROUNDS):
+        for way in ways:
+            with tempfile.TemporaryDirectory() as folder:
                 found[way].append(step_ms(*way, Path(folder)))
     rows = []
     for (workers, batch, together), each in found.items():
