@@ -14,8 +14,6 @@ from pathlib import Path
 from helpers.quiet_tensorflow import ISA_LIMIT, keras, make_deterministic, tf, uses_onednn
 
 LIMITED = r"(AVX2|AVX512_CORE)(_VNNI(_2)?)?|SSE41|AVX"  # values of ONEDNN_MAX_CPU_ISA that rule bfloat16 out
-
-
 AMPERE = (8, 0)  # the compute capability from which on GPUs multiply bfloat16 numbers
 
 

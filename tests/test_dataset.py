@@ -573,7 +573,7 @@ def test_no_more_processes_are_started_than_windows_can_wait_for(monkeypatch):
     started = []
 
     class Pool(ThreadPoolExecutor):
-        def __init__(self, processes, context, **_):
+        def __init__(self, processes, *_):
             started.append(processes)
             super().__init__(2)
 

@@ -202,9 +202,19 @@ def test_an_executor_reads_the_same_and_only_what_is_missing(nothing, folder, ex
     assert len(calls) == 200 - 127
     assert alike(rows_of(out), expected)
     calls.clear()
-    with pytest.raises(ImageError, match="1 of 200"):  # an error that was found before is told again
+    broken, good = folder / "0100.png", folder / "0101.png"
+    kept, others = broken.read_bytes(), [row for row in rows_of(out) if not row["error"]]
+    with pytest.raises(ImageError, match="1 of 200"):  # what could not be read is tried again, and told again
         read_files(nothing, [str(folder)], out=out)
-    assert not calls
+    assert calls == [str(broken)] and len(rows_of(out)) == 200
+    read_files(nothing, [str(good)], out=out)  # of another picture: the error stays in the table
+    assert [row["file"] for row in rows_of(out) if row["error"]] == [str(broken)]
+    try:
+        broken.write_bytes(good.read_bytes())
+        read_files(nothing, [str(folder)], out=out)
+    finally:
+        broken.write_bytes(kept)
+    assert rows_of(out)[:-1] == others and rows_of(out)[-1]["text"] == rows_of(out)[100]["text"] == "0101"
 
 
 def test_readings_of_another_network_are_not_mixed(nothing, folder, expected, tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image, ImageGrab
 from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.styles import CaptchaStyle
 from helpers.data import adopt_folder
+from helpers.experiments.grid import NOTHING
 from helpers.experiments.picker import Labeller, Picker, verdict
 from helpers.reading import Reading
 
@@ -41,6 +42,12 @@ def expected(reader, picture=CAPTCHA) -> str:
 
 def shown(picker) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(picker.picture.value)).convert("L"))
+
+
+def test_before_a_picture_is_chosen_there_is_one_that_takes_no_room(picker):
+    with Image.open(io.BytesIO(picker.picture.value)) as nothing:
+        assert nothing.width >= 1_000 * nothing.height  # also where it is stretched to the page's width
+        assert nothing.convert("RGBA").getextrema()[3] == (0, 0)
 
 
 def test_a_chosen_file_is_read_and_shown(picker, reader):
@@ -203,7 +210,7 @@ def test_pictures_come_least_sure_first_each_with_its_guess(reader, folder):
         assert Image.open(io.BytesIO(labeller.picture.value)).size == (160, 60)
         enter(labeller)
     assert rows(folder) == [{"file": n, "text": readings[n].text, "guess": readings[n].text} for n in wanted]
-    assert Image.open(io.BytesIO(labeller.picture.value)).size == (1, 1) and "all have a label" in labeller.said.value
+    assert labeller.picture.value == NOTHING and "all have a label" in labeller.said.value
     enter(labeller, "more")  # there is nothing left to label
     assert len(rows(folder)) == 4
 

@@ -336,6 +336,14 @@ def test_mistakes_are_dots_on_a_logarithmic_axis_that_shows_none_at_its_end():
     assert "99.6 % right, 996 of 1,000" in texts(ax)
 
 
+@pytest.mark.parametrize("right", [50, 49])
+def test_the_end_of_the_axis_of_mistakes_says_0_where_a_dot_stands_there_for_none(right):
+    ax = plots.shares({"one": proportion(right, 50)}, "misread [%]", "Mistakes", mistakes=True)
+    ax.figure.canvas.draw()
+    inside = [tick.label1.get_text() for tick in ax.xaxis.get_major_ticks() if tick.get_loc() >= ax.get_xlim()[0]]
+    assert (inside[0] == "0") == ("0" in inside) == (right == 50)
+
+
 def test_pictures_stand_beside_their_shares():
     pictures = [np.zeros((60, 160, 3), np.uint8), np.full((60, 1600), 255, np.uint8)]
     ax = plots.shares({"a": (1, 2, 0.5, 0.1, 0.9), "b": (2, 2, 1.0, 0.3, 1.0)}, "read [%]", "Two", pictures=pictures)
@@ -546,6 +554,8 @@ def test_progress_tells_a_loss_that_lies_above_the_axis(split):
     figure = plots.draw_progress(points, 400, 256, 10)
     assert figure.axes[3].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
     assert "the loss rises to 50.2" in texts(figure)
+    (note,) = (text for text in figure.axes[3].texts if "rises" in text.get_text())
+    assert note.xy[0] == 100 and note.get_ha() == "left"  # beside the peak
 
 
 def test_progress_tells_the_highest_loss_that_is_a_number():

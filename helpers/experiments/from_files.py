@@ -37,7 +37,8 @@ def read_files(
 
     Args:
         given: paths of pictures, patterns such as "*.png", and folders.
-        out: a CSV file for the readings instead. If it is there, only the pictures that it lacks are read.
+        out: a CSV file for the readings instead. If it is there, only those pictures are read that it lacks, or of
+            which it says that they could not be read.
         processes: how many read at once; an `executor` takes their place, as in `generate`. Its workers have to see
             the same files.
     """
@@ -49,8 +50,7 @@ def read_files(
     source = str(model), model.stat().st_mtime
     network = weights_digest(_reader(*source).model)[:12]
     paths = list(chain.from_iterable(map(_found, given)))
-    known = _kept(Path(out), network) if out else {}
-    failed = sum(bool(known[path][4]) for path in paths if path in known)
+    known, failed = _kept(Path(out), network, {*paths}) if out else set(), 0
     todo = [path for path in paths if path not in known]
     bar = bar_of(len(paths), initial=len(paths) - len(todo), file=sys.stderr, disable=out is None)
     work = on_all_cores(read_part, source, todo, processes, bar=bar, executor=executor) if todo else []
@@ -91,8 +91,11 @@ def _found(given: str) -> list[str]:
     return [str(Path(given))] if Path(given).exists() else sorted(glob(given)) or [given]
 
 
-def _kept(path: Path, network: str) -> dict[str, list[str]]:
-    """The whole rows of a table that an earlier call began, by file; it is begun if it is not there."""
+def _kept(path: Path, network: str, wanted: set[str]) -> set[str]:
+    """The files that were read in a table that an earlier call began; it is begun if it is not there.
+
+    A row that was cut is taken out, and the error of a wanted file too: that is tried again.
+    """
     head, text = [*COLUMNS, "network"], path.read_text("utf-8", "replace") if path.exists() else ""
     rows = list(csv.reader(io.StringIO(text)))
     if rows and rows[0] != head:
@@ -100,10 +103,11 @@ def _kept(path: Path, network: str) -> dict[str, list[str]]:
     whole = [row for row in (rows[1:] if text.endswith("\n") else rows[1:-1]) if len(row) == len(head)]
     if any(row[-1] != network for row in whole):
         raise StepError(f"{files.short(path)} holds readings of another network. Choose another name.")
-    if len(whole) + 1 != len(rows):  # it is new, or was cut within a row
+    whole = [row for row in whole if not (row[4] and row[0] in wanted)]
+    if len(whole) + 1 != len(rows):
         with files.written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([head, *whole])
-    return {row[0]: row for row in whole}
+    return {row[0] for row in whole}
 
 
 def read_part(source: tuple[str, float], paths: list[str]) -> list[Reading]:

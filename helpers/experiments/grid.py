@@ -71,7 +71,8 @@ def as_png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-NOTHING = as_png(Image.new("LA", (1, 1)))  # a widget without a picture shows the sign of a broken one
+# A widget without a picture shows the sign of a broken one. This one stays a line, however wide it is stretched.
+NOTHING = as_png(Image.new("LA", (1_000, 1)))
 
 
 def marked(texts: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:

@@ -22,10 +22,10 @@ PATIENCE = 2.0  # seconds; what takes longer shows a bar
 
 
 def on_all_cores(
-    work: Callable, style: Any, images: list, processes: int | None = None, done: int = 0, bar: tqdm | None = None,
+    work: Callable, common: Any, images: list, processes: int | None = None, done: int = 0, bar: tqdm | None = None,
     executor: Executor | None = None,
 ) -> Iterator:  # fmt: skip
-    """What work(style, images) returns for each 64 of the `images`, in order; a bar, or the given one, moves on.
+    """What work(common, images) returns for each 64 of the `images`, in order; a bar, or the given one, moves on.
 
     None takes as many `processes` as there are cores, 1 starts none; an `executor` takes their place, and is left open.
     All work only a few parts ahead, to save memory.
@@ -40,7 +40,7 @@ def on_all_cores(
     parts = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     with nullcontext(bar) if bar else bar_of(done + len(images), initial=done) as bar:
         alone = executor is None and (processes == 1 or len(parts) < 3)
-        results = map(work, repeat(style), parts) if alone else _ahead(work, style, parts, processes, executor)
+        results = map(work, repeat(common), parts) if alone else _ahead(work, common, parts, processes, executor)
         for part, result in zip(parts, results, strict=True):
             bar.update(len(part))
             yield result
@@ -52,21 +52,20 @@ def bar_of(what: int | Iterable, **more: Any) -> tqdm:
     return tqdm(**{"unit": " images", "file": sys.stdout, "ncols": 79} | given | more)
 
 
-def _ahead(work: Callable, style: Any, parts: list[list], processes: int, executor: Executor | None) -> Iterator:
-    # "spawn": a forked copy of a process that has used TensorFlow hangs.
-    mine = (
-        None
-        if executor is not None
-        else ProcessPoolExecutor(processes, get_context("spawn"), initializer=_as_worker, initargs=(processes,))
-    )
-    with mine or nullcontext(executor) as pool:
-        most, waiting = 4 * processes if mine else AHEAD, deque()
+def _ahead(work: Callable, common: Any, parts: list[list], processes: int, executor: Executor | None) -> Iterator:
+    if executor is not None:
+        used, most = nullcontext(executor), AHEAD
+    else:
+        spawned = get_context("spawn")  # a forked copy of a process that has used TensorFlow hangs
+        used, most = ProcessPoolExecutor(processes, spawned, _as_worker, (processes,)), 4 * processes
+    waiting: deque = deque()
+    with used as pool:
         try:
-            waiting.extend(pool.submit(work, style, part) for part in parts[:most])
+            waiting.extend(pool.submit(work, common, part) for part in parts[:most])
             for part in [*parts[most:], *[None] * len(waiting)]:
                 result = waiting.popleft().result()
                 if part:
-                    waiting.append(pool.submit(work, style, part))
+                    waiting.append(pool.submit(work, common, part))
                 yield result
         except BrokenExecutor:
             why = "A worker process was killed, perhaps for want of memory. Run this again: what was finished is kept."

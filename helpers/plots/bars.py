@@ -41,7 +41,7 @@ def shares(
 
     Args:
         scores: name -> (right, count, share, low, high), as `scores.proportion` gives.
-        mistakes: instead of bars, a dot for what is missing to 100 %, on a logarithmic axis.
+        mistakes: instead of bars, a dot for what is missing to 100 %, on a logarithmic axis; 0 stands at its lower end.
         pictures: one for each score, shown to the left of the axis.
     """
     row = 0.62 if pictures else 0.42
@@ -70,5 +70,6 @@ def shares(
     ax.tick_params(axis="y", pad=14 + widest, length=0)
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)
-    ax.xaxis.set_major_formatter("{x:g}")
+    none = mistakes and any(right == count for right, count, *_ in scores.values())
+    ax.xaxis.set_major_formatter(lambda x, _: "0" if none and x <= least else f"{x:g}")
     return ax

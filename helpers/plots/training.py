@@ -108,9 +108,12 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     wrong.set_yticks([least, 1, 10, 100], ["0", "1", "10", "100"])
     wrong.minorticks_off()
     top = LOSS_SHOWN * math.log(classes)
-    losses = [point[f"{split} loss"] for point in points for split in ("training", "validation")]
-    if (highest := max(filter(math.isfinite, losses), default=0.0)) > top:
-        loss.annotate(f"the loss rises to {highest:.3g}", (0.5, 1), xycoords="axes fraction", fontsize=8,
-                      ha="center", va="top", color=LOSS)  # fmt: skip
+    losses = [(point[f"{split} loss"], seen) for point, seen in zip(points, x, strict=True)
+              for split in ("training", "validation") if math.isfinite(point[f"{split} loss"])]  # fmt: skip
+    highest, where = max(losses, default=(0.0, 0))
+    if highest > top:
+        side = ("left", 8) if where < 0.5 * total else ("right", -8)  # the note stands beside the peak
+        loss.annotate(f"the loss rises to {highest:.3g}", (where, 1), xycoords=("data", "axes fraction"), fontsize=8,
+                      ha=side[0], va="top", color=LOSS, textcoords="offset points", xytext=(side[1], 0))  # fmt: skip
     loss.set(ylim=(0, top), ylabel="loss\n[nats per digit]", xlabel="training images seen")
     return fig

@@ -33,16 +33,10 @@ def fingerprint(model: keras.Model, settings: Settings, augment: Callable, bfloa
     The operations that TensorFlow makes of one training step tell what is computed. So an edited function counts,
     wherever it stands; a comment or the name of a layer does not.
     """
-    style, rate, workers = (
-        settings.style,
-        model.optimizer._learning_rate,
-        model.distribute_strategy.num_replicas_in_sync,
-    )
-    told = model
-    if workers > 1:
+    style, rate, told = settings.style, model.optimizer._learning_rate, model
+    if (workers := model.distribute_strategy.num_replicas_in_sync) > 1:
         told = keras.models.clone_model(model)
-        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
-        told.compile(optimizer, model.loss)
+        told.compile(keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer)), model.loss)
     images = tf.TensorSpec([None, style.height, style.image_width, 1], tf.uint8)
     labels = tf.TensorSpec([None, style.positions], tf.int32)
     tf.random.set_seed(settings.seed)  # or random operations bear another seed each time

@@ -53,10 +53,8 @@ class Workers:
 
     def prepare(self, model: keras.Model) -> None:
         """Build the optimizer's variables, on all workers at once; StepError for a model of another strategy."""
-        if (
-            model.distribute_strategy is not self.strategy
-            and max(self.replicas, model.distribute_strategy.num_replicas_in_sync) > 1
-        ):
+        most = max(self.replicas, model.distribute_strategy.num_replicas_in_sync)
+        if model.distribute_strategy is not self.strategy and most > 1:
             raise StepError("Build and compile the network under `with strategy.scope():`, then train it with that.")
         if self.replicas > 1:
             with self.strategy.scope():
