@@ -322,8 +322,23 @@ def test_after_a_kill_all_are_started_again(tmp_path, capfd):
 
 
 @kills
+def test_a_worker_that_falls_silent_is_ended_and_started_again(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(cluster, "GRACE", 1)
+    body = NUMBER + (
+        "file = place / f'process-{number}-{os.getpid()}'\n"
+        "file.touch()\n"
+        "if len(list(place.glob(f'process-{number}-*'))) == 1:\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP) if number else sys.exit(75)\n"
+    )
+    start_workers(2, write(tmp_path, "import signal\n" + body))
+    assert "A worker fell silent. All are started again: 9 times more" in capfd.readouterr().out
+    processes = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("process-*")]
+    assert len(processes) == 4 and not any(map(psutil.pid_exists, processes))
+
+
+@kills
 def test_who_is_killed_again_and_again_is_given_up(tmp_path):
-    with pytest.raises(StepError, match="Workers were killed 3 times"):
+    with pytest.raises(StepError, match="Workers were lost 3 times"):
         start_workers(2, write(tmp_path, "os.kill(os.getpid(), 9)"), restarts=2)
 
 

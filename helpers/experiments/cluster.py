@@ -20,9 +20,9 @@ TRY_AGAIN = 75  # the exit status of a worker that lost another: EX_TEMPFAIL in 
 def start_workers(count: int, command: list[str], restarts: int = RESTARTS) -> None:
     """Start so many processes of a command that takes TF_CONFIG, as [sys.executable, "-m", "helpers", "train"].
 
-    All are started again if one of them is killed: they go on from the last checkpoint. The first one's words are
-    shown, of the others only their errors. StepError if a worker ends with an error of its own, or after so many
-    `restarts`.
+    All are started again if one of them is killed or falls silent: they go on from the last checkpoint. What the first
+    one says is shown, of the others only their errors. StepError if a worker ends with an error of its own, or after
+    so many `restarts`.
     """
     count, cores = whole_number("workers", count, least=1), os.cpu_count() or 1
     for left in reversed(range(restarts + 1)):
@@ -34,9 +34,10 @@ def start_workers(count: int, command: list[str], restarts: int = RESTARTS) -> N
             raise StepError(f"Worker {', '.join(map(str, failed))} ended with an error, which stands above.")
         if not left:
             break
-        lost = ", ".join(str(number) for number, status in enumerate(statuses) if status < 0) or "?"
-        print(f"Worker {lost} was killed. All are started again: {left} times more if need be.", flush=True)
-    raise StepError(f"Workers were killed {restarts + 1} times, perhaps for want of memory. Finished epochs are kept.")
+        killed = ", ".join(str(number) for number, status in enumerate(statuses) if status < 0)
+        lost = f"Worker {killed} was killed." if killed else "A worker fell silent."
+        print(f"{lost} All are started again: {left} times more if need be.", flush=True)
+    raise StepError(f"Workers were lost {restarts + 1} times, perhaps for want of memory. Finished epochs are kept.")
 
 
 def _until_one_ends(count: int, command: list[str], cores: int) -> list[int]:

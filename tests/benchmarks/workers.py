@@ -95,15 +95,33 @@ def kills(folder: Path, seed: int = 5) -> dict[str, Any]:
     return {**runs[1], "without kills [s]": runs[0]["seconds"], "same weights": weights[0] == weights[1]}
 
 
+def silence(folder: Path) -> dict[str, Any]:
+    """Stop a worker, so that it falls silent and its connections stay open: when does the other one notice [s]?"""
+    environment = {**os.environ, "CAPTCHA_DATA_DIR": str(folder), "CAPTCHA_PROFILE": "quick"}
+    job = subprocess.Popen([sys.executable, "-m", "helpers", "cluster", "--workers", "2"], env=environment)
+    while not list((folder / "quick/default/checkpoint").glob("epoch-001-*.json")):
+        assert job.poll() is None
+        time.sleep(0.5)
+    time.sleep(2)  # it is in the second epoch
+    other, silent = sorted(psutil.Process(job.pid).children(), key=lambda child: child.create_time())
+    started = time.perf_counter()
+    silent.send_signal(signal.SIGSTOP)
+    psutil.wait_procs([other])
+    noticed = time.perf_counter() - started
+    assert job.wait() == 0  # both were started again, and came to the end
+    return {"noticed [s]": noticed}
+
+
 def main() -> None:
     """All of them, printed and kept, each as soon as it is measured."""
     path, told = RESULTS / "workers.json", {}
     if path.exists():
         kept = json.loads(path.read_text("utf-8"))
-        told = {name: kept[name] for name in ("rows", "bytes", "killed", "accuracy") if name in kept}
+        told = {name: kept[name] for name in ("rows", "bytes", "killed", "silent", "accuracy") if name in kept}
     parts = {"steps": lambda folder: dict(zip(("rows", "bytes"), steps(), strict=True))}
     parts |= {
         "killed": lambda folder: {"killed": kills(folder)},
+        "silent": lambda folder: {"silent": silence(folder)},
         "accuracy": lambda folder: {"accuracy": [whole(folder)]},
     }
     for measure in parts.values():
