@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -23,11 +24,12 @@ from helpers.data import records
 from helpers.data.generate import generate
 from helpers.data.records import load_batches, read_share, shared_shards, write_records
 from helpers.errors import StepError
-from helpers.experiments import cluster
+from helpers.experiments import cluster, whole
 from helpers.experiments.cluster import free_addresses, join, meet, start_workers
+from helpers.experiments.whole import run_experiment
 from helpers.precision import has_bfloat16, repeatable
 from helpers.quiet_tensorflow import keras, tf
-from helpers.settings import Settings, load_settings
+from helpers.settings import CaptchaStyle, Settings, load_settings
 from helpers.training.augmentation import shift_batch
 from helpers.training.fit import compile_model
 from helpers.training.workers import WorkerLost, Workers, loss_told
@@ -274,6 +276,29 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(packed, tiny):
     fit = alone.fitting(model, load_batches(packed, "validation"), [])
     with pytest.raises(StepError, match="A batch of 32 cannot be shared out to 3 workers"):
         fit(packed, 0, shift_batch)
+
+
+def test_that_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    three = SimpleNamespace(cluster_resolver=None, num_replicas_in_sync=3)
+    with pytest.raises(StepError, match="A batch of 32 cannot be shared out to 3 workers"):
+        run_experiment("few", CaptchaStyle(), profile="quick", strategy=three)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_drawn_experiment_has_the_same_recipe_on_every_worker(tmp_path, monkeypatch, first):
+    monkeypatch.setenv("CAPTCHA_DATA_DIR", str(tmp_path))
+    found = []
+
+    def share_of(settings):
+        found.append(settings)
+        raise StepError("far enough")
+
+    monkeypatch.setattr(whole, "Workers", lambda strategy: SimpleNamespace(first=first, share_of=share_of))
+    with pytest.raises(StepError, match="far enough"):
+        run_experiment("few", CaptchaStyle(), start_from="default", profile="quick")
+    assert found == [load_settings("few", "quick", style=CaptchaStyle())]
 
 
 def test_a_network_built_outside_is_refused(packed, tiny):

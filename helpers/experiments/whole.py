@@ -48,12 +48,13 @@ def run_experiment(
     settings = dataclasses.replace(settings, shards=shards)
     settings = dataclasses.replace(settings, **MORE) if robust and settings.profile == "full" else settings
     augment = Distortion() if robust else shift_batch
-    if not settings.adopted and workers.first:
-        generate(settings)
-    elif start_from:
+    if settings.adopted and start_from:
         few = settings.train_count < FEW
         augment = beside_drawn(settings.style) if few else shift_batch
         settings = dataclasses.replace(settings, batch_size=16 if few else 32, learning_rate=0.002).with_steps(STEPS)
+    workers.share_of(settings)  # refused before anything is drawn
+    if workers.first and not settings.adopted:
+        generate(settings)
     if workers.first and not shards:
         write_records(settings)
     workers.wait()

@@ -60,6 +60,14 @@ class Workers:
             with self.strategy.scope():
                 model.optimizer.build(model.trainable_variables)
 
+    def share_of(self, settings: Settings) -> int:
+        """How many captchas of a batch each of them takes; StepError if they do not all get as many."""
+        size, alone = settings.batch_size, self.replicas == 1
+        if not alone and (size % self.replicas or settings.train_count < size):
+            why = f"A batch of {size} cannot be shared out to {self.replicas} workers, or there are fewer captchas."
+            raise StepError(f"{why} Choose another number of workers, or another batch_size.")
+        return size // self.replicas
+
     def wait(self) -> None:
         """Until all workers are here."""
         self.added_up(0)
@@ -103,10 +111,7 @@ class Workers:
         hooks = keras.callbacks.CallbackList(callbacks, model=model)
 
         def together(settings: Settings, epoch: int, augment: Augment) -> None:
-            if settings.batch_size % self.replicas or settings.train_count < settings.batch_size:
-                why = f"A batch of {settings.batch_size} cannot be shared out to {self.replicas} workers"
-                raise StepError(f"{why}, or there are fewer captchas than that. Choose another batch_size.")
-            size = settings.batch_size // self.replicas
+            size = self.share_of(settings)
             batches = self.strategy.distribute_datasets_from_function(
                 lambda at: epoch_batches(settings, epoch, augment, size, (at.input_pipeline_id, at.num_input_pipelines))
             )
