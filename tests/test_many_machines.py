@@ -199,8 +199,8 @@ def test_an_executor_reads_the_same_and_only_what_is_missing(nothing, folder, ex
     monkeypatch.setattr(from_files, "read_part", lambda source, paths: calls.extend(paths) or read(source, paths))
     with ThreadPoolExecutor(1) as executor, pytest.raises(ImageError, match="1 of 200"):
         read_files(nothing, [str(folder)], out=out, executor=executor)
-    assert len(calls) == 200 - 127
-    assert alike(rows_of(out), expected)
+    assert len(calls) == 200 - 127 + 1  # and the picture that could not be read
+    assert alike(sorted(rows_of(out), key=lambda row: row["file"]), expected)
     calls.clear()
     broken, good = folder / "0100.png", folder / "0101.png"
     kept, others = broken.read_bytes(), [row for row in rows_of(out) if not row["error"]]

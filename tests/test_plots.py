@@ -24,6 +24,7 @@ from helpers.scores import proportion
 CLASSES = "0123456789"
 IMAGE = np.tile(np.arange(160, dtype=np.uint8), (60, 1))
 PROBABILITIES = np.eye(10)[[5, 0, 2, 0]] * 0.91 + 0.009
+PROBES = {"training": 256, "validation": 256}
 POINT = {
     "images": 0,
     "seconds": 1.5,
@@ -54,7 +55,7 @@ CASES = {
     "heat_map": lambda **k: plots.heat_map(MATRIX, ["a", "b"], ["a", "b", "c"], "Read", "read", "trained on", **k),
     "character_bars": lambda **k: plots.character_bars(PROBABILITIES[0], CLASSES, "position 1", true=6, **k),
     "probability_bars": lambda: plots.probability_bars(IMAGE, PROBABILITIES, CLASSES, "5020"),
-    "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400, 256, 10),
+    "draw_progress": lambda: plots.draw_progress([POINT, {**POINT, "images": 200}], 400, PROBES, 10),
 }
 NOTHING = {
     "show_image": lambda **k: plots.show_image(np.zeros((0, 0)), **k),
@@ -68,7 +69,7 @@ NOTHING = {
     "heat_map": lambda **k: plots.heat_map(np.zeros((0, 0)), [], [], "Read", **k),
     "character_bars": lambda **k: plots.character_bars(np.zeros(0), "", **k),
     "probability_bars": lambda: plots.probability_bars(IMAGE, np.zeros((0, 10)), CLASSES),
-    "draw_progress": lambda: plots.draw_progress([], 400, 256, 10),
+    "draw_progress": lambda: plots.draw_progress([], 400, PROBES, 10),
 }
 FUNCTIONS = {name: each for name, each in vars(plots).items() if inspect.isfunction(each) and name != "as_png"}
 ONE_CHART = sorted(name for name, function in FUNCTIONS.items() if "ax" in inspect.signature(function).parameters)
@@ -530,13 +531,13 @@ def test_what_was_read_is_hatched_and_the_truth_told_by_its_word(true):
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_progress_tells_the_last_accuracy(accuracy):
     points = [POINT, {**POINT, "images": 1200, "validation captchas": accuracy}]
-    written = texts(plots.draw_progress(points, 2400, 256, 10))
+    written = texts(plots.draw_progress(points, 2400, PROBES, 10))
     assert f"{100 * accuracy:.1f} % of 256 validation captchas read right" in written
     assert "50% of 2,400 images, 2 s, 800 a second, about 2 s left:\n" in written
 
 
 def test_progress_draws_the_loss_and_the_line_of_guessing():
-    figure = plots.draw_progress([POINT, {**POINT, "images": 200, "validation loss": 0.5}], 400, 256, 10)
+    figure = plots.draw_progress([POINT, {**POINT, "images": 200, "validation loss": 0.5}], 400, PROBES, 10)
     _, above, _, below = figure.axes
     assert [list(line.get_ydata()) for line in below.lines[:2]] == [[2.3, 2.3], [2.31, 0.5]]
     assert [line.get_linestyle() for line in below.lines[:2]] == ["-", "--"]
@@ -551,7 +552,7 @@ def test_progress_draws_the_loss_and_the_line_of_guessing():
 @pytest.mark.parametrize("split", ["training", "validation"])
 def test_progress_tells_a_loss_that_lies_above_the_axis(split):
     points = [POINT, {**POINT, "images": 100, f"{split} loss": 50.24}, {**POINT, "images": 200, f"{split} loss": 0.5}]
-    figure = plots.draw_progress(points, 400, 256, 10)
+    figure = plots.draw_progress(points, 400, PROBES, 10)
     assert figure.axes[3].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
     assert "the loss rises to 50.2" in texts(figure)
     (note,) = (text for text in figure.axes[3].texts if "rises" in text.get_text())
@@ -560,12 +561,12 @@ def test_progress_tells_a_loss_that_lies_above_the_axis(split):
 
 def test_progress_tells_the_highest_loss_that_is_a_number():
     points = [{**POINT, "training loss": np.nan}, {**POINT, "training loss": 8.0}, {**POINT, "training loss": np.inf}]
-    assert "the loss rises to 8" in texts(plots.draw_progress(points, 400, 256, 10))
+    assert "the loss rises to 8" in texts(plots.draw_progress(points, 400, PROBES, 10))
 
 
 def test_progress_shows_what_is_misread_on_a_logarithmic_axis():
     points = [POINT, {**POINT, "images": 200, "validation captchas": 0.75, "training captchas": 1.0}]
-    _, _, wrong, _ = plots.draw_progress(points, 400, 256, 10).axes
+    _, _, wrong, _ = plots.draw_progress(points, 400, PROBES, 10).axes
     assert wrong.get_yscale() == "log"
     ends = [line.get_ydata()[-1] for line in wrong.lines]
     assert ends[3] == pytest.approx(25)
@@ -574,7 +575,7 @@ def test_progress_shows_what_is_misread_on_a_logarithmic_axis():
 
 
 def test_progress_survives_a_training_run_of_no_images():
-    assert "0% of 0 images" in texts(plots.draw_progress([POINT], 0, 256, 10))
+    assert "0% of 0 images" in texts(plots.draw_progress([POINT], 0, PROBES, 10))
 
 
 def test_outside_a_notebook_nothing_is_shown(capsys):

@@ -166,7 +166,7 @@ def test_the_scoreboard_shows_each_try_in_words_also_without_its_font(folder, mo
     assert sorted(misread) == pytest.approx([1, 10, 10, 20])
     assert len(ax.artists) == 4
     title = ax.get_title().replace("\n", " ")
-    assert title == "Fewest mistakes: the default style; most: fonts: gone.ttf; from random weights"
+    assert title == "Fewest mistakes with “the default style”, most with “fonts: gone.ttf; from random weights”"
 
 
 def test_a_try_can_be_interrupted_and_leaves_nothing(folder, monkeypatch):

@@ -87,7 +87,8 @@ def draw_scoreboard() -> Axes:
     shown = {f"{textwrap.fill(textwrap.shorten(name, 68), 36)}, {row.seconds:.0f} s": row for name, row in named}
     found, captchas = {name: row.accuracy for name, row in shown.items()}, [sample_of(r.style) for r in shown.values()]
     ranked = sorted((row for _, row in named), key=lambda row: row.accuracy.value)
-    title = "Fewest mistakes: {}; most: {}".format(*(textwrap.shorten(in_words(ranked[at]), 40) for at in (-1, 0)))
+    ends = (textwrap.shorten(in_words(ranked[at]), 40) for at in (-1, 0))
+    title = "Fewest mistakes with “{}”, most with “{}”".format(*ends)
     return plots.shares(found, "misread [%], with 95 % intervals", title, mistakes=True, pictures=captchas)
 
 

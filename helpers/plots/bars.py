@@ -66,7 +66,7 @@ def shares(
         ax.add_artist(AnnotationBbox(box, (-0.01, index), xycoords=("axes fraction", "data"), frameon=False,
                                      box_alignment=(1, 0.5)))  # fmt: skip
     ax.set_yticks(range(len(scores)), list(scores))
-    widest = max((zoom * np.shape(picture)[1] for picture, zoom in zip(pictures, zooms, strict=True)), default=-11)
+    widest = max((zoom * np.shape(picture)[1] for picture, zoom in zip(pictures, zooms, strict=True)), default=-7)
     ax.tick_params(axis="y", pad=14 + widest, length=0)
     ax.set_ylim(len(scores) - 0.5, -0.5)
     ax.set(xscale="log", xlim=(least, 100)) if mistakes else ax.set_xlim(0, 101)

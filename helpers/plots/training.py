@@ -61,13 +61,15 @@ def live_display() -> Callable[[Figure], None]:
     return show
 
 
-def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, probe_size: int, classes: int) -> Figure:
+def draw_progress(
+    points: Sequence[Mapping[str, float]], total_images: int, probes: Mapping[str, int], classes: int
+) -> Figure:
     """The live figure: how far the training run is; what is read right, misread, and the loss, on both splits.
 
     Args:
         points: images seen, seconds, four accuracies (0 to 1) and two losses [nats] each.
         total_images: images that the whole training run will see.
-        probe_size: captchas behind each point of a curve.
+        probes: captchas behind each point of a curve, of "training" and of "validation".
         classes: guessing reads one digit in so many right, and has a loss of ln(classes).
     """
     rows = [["bar", "bar"], ["right", "wrong"], ["loss", "loss"]]
@@ -79,7 +81,8 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
         for axes in parts.values():
             say_none(axes)
         return fig
-    x, last, total, least = [point["images"] for point in points], points[-1], max(1, total_images), 50 / probe_size
+    x, last, total = [point["images"] for point in points], points[-1], max(1, total_images)
+    least = 50 / max(probes.values())  # where none is drawn
     for split, style in (("training", "-"), ("validation", "--")):
         for thing, color in (("digits", DIGITS), ("captchas", CAPTCHAS)):
             y = 100 * np.array([point[f"{split} {thing}"] for point in points])
@@ -100,9 +103,9 @@ def draw_progress(points: Sequence[Mapping[str, float]], total_images: int, prob
     left = f", about {last['seconds'] * (1 / done - 1):.0f} s left" if 0 < done < 1 else ""
     rate = f", {last['images'] / last['seconds']:,.0f} a second" * (last["seconds"] > 0 < done)
     title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{rate}{left}:\n"
-    title += f"{100 * last['validation captchas']:.1f} % of {probe_size} validation captchas read right"
+    title += f"{100 * last['validation captchas']:.1f} % of {probes['validation']} validation captchas read right"
     fig.suptitle(title, fontsize=10)
-    right.set(ylim=(-2, 104), ylabel=f"read right, of {probe_size} captchas [%]")
+    right.set(ylim=(-2, 104), ylabel="captchas read right [%]")
     right.legend(loc="center right", fontsize=8)
     wrong.set(yscale="log", ylim=(0.8 * least, 120), ylabel="misread [%] (logarithmic)")
     wrong.set_yticks([least, 1, 10, 100], ["0", "1", "10", "100"])

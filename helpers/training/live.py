@@ -11,7 +11,7 @@ from helpers.quiet_tensorflow import keras, tf
 from helpers.scores import captcha_accuracy, cross_entropy, digit_accuracy, position_accuracy
 from helpers.settings import Settings
 
-PROBE_SIZE = 256  # captchas
+PROBE_SIZE = 256  # captchas, at most
 POINTS = 40  # on the whole curve
 EARLY, EARLY_EVERY = 400, 20  # batches: at first there is most to see
 Probe = tuple[np.ndarray, np.ndarray]  # images uint8 [captchas, height, width, 1], labels int32 [captchas, positions]
@@ -65,4 +65,5 @@ class LivePlot(keras.callbacks.Callback):
     def draw(self, points: list[dict[str, float]]) -> None:
         """Show the curves through `points`."""
         total, classes = self.settings.epochs * self.settings.epoch_images, len(self.settings.style.classes)
-        self.show(plots.draw_progress(points, total, PROBE_SIZE, classes))
+        sizes = {name: len(labels) for name, (_, labels) in self.probes.items()}
+        self.show(plots.draw_progress(points, total, sizes, classes))
