@@ -574,6 +574,15 @@ def test_progress_shows_what_is_misread_on_a_logarithmic_axis():
     assert [label.get_text() for label in wrong.get_yticklabels()] == ["0", "1", "10", "100"]
 
 
+def test_progress_of_a_few_pictures_tells_how_many_were_read():
+    few = {"training": 47, "validation": 2}
+    figure = plots.draw_progress([POINT, {**POINT, "images": 200}], 400, few, 10)
+    assert "of 2 validation captchas read right" in figure.get_suptitle()
+    ticks = figure.axes[2].get_yticks()
+    assert ticks[0] == pytest.approx(50 / 47)
+    assert all(above > 1.5 * below for below, above in itertools.pairwise(ticks))  # or their labels would overlap
+
+
 def test_progress_survives_a_training_run_of_no_images():
     assert "0% of 0 images" in texts(plots.draw_progress([POINT], 0, PROBES, 10))
 

@@ -378,6 +378,15 @@ def test_saving_half_a_training_keeps_its_checkpoint(recorded, fresh):
     assert [row["epoch"] for row in training.rows] == [1, 2]
 
 
+def test_the_live_plot_tells_how_many_captchas_are_read(recorded, fresh, monkeypatch):
+    probes = {"training": first_captchas(recorded, "train", 8), "validation": first_captchas(recorded, "validation", 3)}
+    live, shown = LivePlot(recorded, probes), []
+    monkeypatch.setattr(live, "show", shown.append)
+    live.set_model(fresh(recorded))
+    live.on_train_begin()
+    assert "of 3 validation captchas" in shown[0].get_suptitle()
+
+
 @pytest.mark.parametrize("every", [1, 7])
 def test_the_live_curve_never_runs_backward(recorded, fresh, every, monkeypatch):
     monkeypatch.setattr("helpers.training.live.EARLY_EVERY", every)

@@ -105,10 +105,11 @@ def draw_progress(
     title = f"{done:.0%} of {total_images:,} images, {last['seconds']:.0f} s{rate}{left}:\n"
     title += f"{100 * last['validation captchas']:.1f} % of {probes['validation']} validation captchas read right"
     fig.suptitle(title, fontsize=10)
-    right.set(ylim=(-2, 104), ylabel="captchas read right [%]")
+    right.set(ylim=(-2, 104), ylabel="read right [%]")
     right.legend(loc="center right", fontsize=8)
     wrong.set(yscale="log", ylim=(0.8 * least, 120), ylabel="misread [%] (logarithmic)")
-    wrong.set_yticks([least, 1, 10, 100], ["0", "1", "10", "100"])
+    shown = [tick for tick in (1, 10, 100) if tick > 1.5 * least]
+    wrong.set_yticks([least, *shown], ["0", *map(str, shown)])
     wrong.minorticks_off()
     top = LOSS_SHOWN * math.log(classes)
     losses = [(point[f"{split} loss"], seen) for point, seen in zip(points, x, strict=True)
