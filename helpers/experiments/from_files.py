@@ -37,8 +37,7 @@ def read_files(
 
     Args:
         given: paths of pictures, patterns such as "*.png", and folders.
-        out: a CSV file for the readings instead. If it is there, only those pictures are read that it lacks, or of
-            which it says that they could not be read.
+        out: a CSV file for the readings instead. If it is there, only what it lacks, or has with an error, is read.
         processes: how many read at once; an `executor` takes their place, as in `generate`. Its workers have to see
             the same files.
     """
