@@ -556,7 +556,7 @@ def test_progress_tells_a_loss_that_lies_above_the_axis(split):
     assert figure.axes[3].get_ylim() == pytest.approx((0, 1.6 * np.log(10)))  # the descent from ln 10 is seen
     assert "the loss rises to 50.2" in texts(figure)
     (note,) = (text for text in figure.axes[3].texts if "rises" in text.get_text())
-    assert note.xy[0] == 100 and note.get_ha() == "left"  # beside the peak
+    assert note.xy[0] == 200 and note.get_ha() == "left"  # beside the peak, not upon the curve that comes down
 
 
 def test_progress_tells_the_highest_loss_that_is_a_number():

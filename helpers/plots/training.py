@@ -114,10 +114,9 @@ def draw_progress(
     top = LOSS_SHOWN * math.log(classes)
     losses = [(point[f"{split} loss"], seen) for point, seen in zip(points, x, strict=True)
               for split in ("training", "validation") if math.isfinite(point[f"{split} loss"])]  # fmt: skip
-    highest, where = max(losses, default=(0.0, 0))
-    if highest > top:
-        side = ("left", 8) if where < 0.5 * total else ("right", -8)  # the note stands beside the peak
-        loss.annotate(f"the loss rises to {highest:.3g}", (where, 1), xycoords=("data", "axes fraction"), fontsize=8,
-                      ha=side[0], va="top", color=LOSS, textcoords="offset points", xytext=(side[1], 0))  # fmt: skip
+    if above := [seen for value, seen in losses if value > top]:
+        where = min((seen for seen in x if seen > max(above)), default=total)  # beside the peak, where it has come down
+        loss.annotate(f"the loss rises to {max(losses)[0]:.3g}", (where, 1), xycoords=("data", "axes fraction"),
+                      fontsize=8, ha="left" if where < 0.7 * total else "right", va="top", color=LOSS)  # fmt: skip
     loss.set(ylim=(0, top), ylabel="loss\n[nats per digit]", xlabel="training images seen")
     return fig
