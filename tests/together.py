@@ -76,9 +76,12 @@ def learn(folder: Path) -> None:
 
 
 def line_up(folder: Path, what: str, processes: int) -> None:
-    """Wait until so many processes are here."""
+    """Wait until so many processes are here; a TimeoutError if one of them does not come."""
     (folder / f"{what}-{os.getpid()}.here").touch()
+    ends = time.monotonic() + 120
     while len(list(folder.glob(f"{what}-*.here"))) < processes:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"Not all of {processes} processes came to {what}.")
         time.sleep(0.001)
 
 

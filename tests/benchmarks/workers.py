@@ -64,10 +64,15 @@ def steps() -> tuple[list[dict[str, Any]], int]:
     return rows, int(found[ways[0]][0]["bytes"])
 
 
+def cluster(folder: Path, profile: str) -> subprocess.Popen:
+    """Two workers on this computer, begun."""
+    environment = {**os.environ, "CAPTCHA_DATA_DIR": str(folder), "CAPTCHA_PROFILE": profile}
+    return subprocess.Popen([sys.executable, "-m", "helpers", "cluster", "--workers", "2"], env=environment)
+
+
 def whole(folder: Path) -> dict[str, Any]:
     """What two workers reach on the full profile, and the seconds that they train."""
-    environment = {**os.environ, "CAPTCHA_DATA_DIR": str(folder), "CAPTCHA_PROFILE": "full"}
-    subprocess.run([sys.executable, "-m", "helpers", "cluster", "--workers", "2"], env=environment, check=True)
+    assert cluster(folder, "full").wait() == 0
     metrics = json.loads((folder / "default/metrics.json").read_text("utf-8"))
     score = proportion(metrics["captchas_right"], metrics["test_count"])
     return {"workers": 2, **measured.columns(score), "seconds": metrics["train_seconds"]}
@@ -78,9 +83,8 @@ def kills(folder: Path, seed: int = 5) -> dict[str, Any]:
     weights, runs = [], []
     for times in (0, KILLS):
         place, chance = folder / str(times), random.Random(seed)
-        environment = {**os.environ, "CAPTCHA_DATA_DIR": str(place), "CAPTCHA_PROFILE": "quick"}
         started = time.perf_counter()
-        job = subprocess.Popen([sys.executable, "-m", "helpers", "cluster", "--workers", "2"], env=environment)
+        job = cluster(place, "quick")
         done = 0
         while job.poll() is None:
             time.sleep(chance.uniform(5, 25) if done < times else 1)
@@ -97,8 +101,7 @@ def kills(folder: Path, seed: int = 5) -> dict[str, Any]:
 
 def silence(folder: Path) -> dict[str, Any]:
     """Stop a worker, so that it falls silent and its connections stay open: when does the other one notice [s]?"""
-    environment = {**os.environ, "CAPTCHA_DATA_DIR": str(folder), "CAPTCHA_PROFILE": "quick"}
-    job = subprocess.Popen([sys.executable, "-m", "helpers", "cluster", "--workers", "2"], env=environment)
+    job = cluster(folder, "quick")
     while not list((folder / "quick/default/checkpoint").glob("epoch-001-*.json")):
         assert job.poll() is None
         time.sleep(0.5)
@@ -106,7 +109,7 @@ def silence(folder: Path) -> dict[str, Any]:
     other, silent = sorted(psutil.Process(job.pid).children(), key=lambda child: child.create_time())
     started = time.perf_counter()
     silent.send_signal(signal.SIGSTOP)
-    psutil.wait_procs([other])
+    assert not psutil.wait_procs([other], timeout=300)[1]
     noticed = time.perf_counter() - started
     assert job.wait() == 0  # both were started again, and came to the end
     return {"noticed [s]": noticed}
