@@ -1,6 +1,7 @@
 """Distortion changes a picture, keeps its shape, type and text, and can be switched off part by part."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from helpers.captchas.drawing import draw_captcha
 from helpers.captchas.pictures import to_grey
 from helpers.captchas.styles import CaptchaStyle
 from helpers.experiments.distortion import Distortion, beside
+from helpers.network.views import mirror_edges
 from helpers.quiet_tensorflow import tf
+from helpers.training.augmentation import SHIFT_X, SHIFT_Y
 
 NOTHING = Distortion(
     inverted=0, thick=0, thin=0, outlined=0, scale=(1, 1), slope=0, slant=0, faint=0, lines=0, speckles=0,
@@ -168,3 +171,19 @@ def test_drawn_captchas_come_beside_pictures_of_ones_own():
         assert set(labels.numpy()[4:].ravel()) <= set(range(5))
         assert len({image.tobytes() for image in images.numpy()[4:]}) == 4  # each distorted anew
     assert len({tuple(labels.numpy()[4:].ravel()) for _, labels in batches}) == 2  # chosen anew
+
+
+@pytest.mark.parametrize(("share", "spared"), [(0, 0), (0.25, 6), (0.3, 7), (1, 24)])
+def test_a_share_of_a_batch_is_only_moved(share, spared):
+    changed = distorted(Distortion(spared=share))
+    height, width = IMAGES.shape[1:3]
+    padded = mirror_edges(tf.constant(IMAGES), SHIFT_Y, SHIFT_X).numpy()
+    places = itertools.product(range(2 * SHIFT_Y + 1), range(2 * SHIFT_X + 1))
+    moved = np.array([padded[:, y : y + height, x : x + width] == changed for y, x in places]).all(axis=(2, 3, 4))
+    assert moved.any(axis=0).tolist() == [True] * spared + [False] * (len(IMAGES) - spared)
+
+
+def test_a_share_of_nothing_is_nothing():
+    for share in (0.0, 0.5):
+        images, labels = Distortion(spared=share)(tf.zeros([0, 60, 160, 1], tf.uint8), tf.zeros([0, 4], tf.int32))
+        assert images.shape == (0, 60, 160, 1) and labels.shape == (0, 4)

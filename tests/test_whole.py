@@ -7,8 +7,8 @@ from helpers.captchas.styles import CaptchaStyle
 from helpers.data.texts import split_of
 from helpers.errors import StepError
 from helpers.experiments import whole
-from helpers.experiments.distortion import ROBUST, Distortion
-from helpers.experiments.whole import run_experiment
+from helpers.experiments.distortion import ROBUST
+from helpers.experiments.whole import AUGMENT, run_experiment
 from helpers.network.alexnet import build_alexnet
 from helpers.quiet_tensorflow import tf
 from helpers.reading import Reader
@@ -112,7 +112,7 @@ def test_robust_is_known_by_its_name(monkeypatch):
     )
     monkeypatch.setattr(whole, "calibrate", lambda *given: kept(given[2]) or calibrate(*given))
     assert run_experiment("robust")["train_images"] == 96  # of the quick profile
-    assert augments == [Distortion(), Distortion()]
+    assert augments == [AUGMENT, AUGMENT] and AUGMENT.spared
     assert open_experiment("robust").style == ROBUST
     augments.clear()
     run_experiment("plain", DOTS)

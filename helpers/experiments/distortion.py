@@ -23,6 +23,7 @@ def uniform(count: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
 class Distortion:
     """Changes a batch: (images, labels) -> (images, labels), of the same shapes and types."""
 
+    spared: float = 0.0  # share of a batch that is only moved, so that captchas as they are drawn are learned too
     inverted: float = 0.5  # share of pictures with light text on dark
     thick: float = 0.15  # shares of pictures with thicker strokes,
     thin: float = 0.25  # with thinner ones,
@@ -39,6 +40,11 @@ class Distortion:
     grain: float = 0.06  # deviation of the noise in each pixel, at most, 0 to 1
 
     def __call__(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        spared = tf.cast(tf.round(self.spared * tf.cast(tf.shape(images)[0], tf.float32)), tf.int32)
+        moved, _ = shift_batch(images[:spared], labels[:spared])
+        return tf.ensure_shape(tf.concat([moved, self._distort(images[spared:])], axis=0), images.shape), labels
+
+    def _distort(self, images: tf.Tensor) -> tf.Tensor:
         grey = tf.cast(images, tf.float32)
         lightest, darkest = (of(grey, axis=[1, 2, 3], keepdims=True) for of in (tf.reduce_max, tf.reduce_min))
         ink = (lightest - grey) / tf.maximum(lightest - darkest, 1.0)  # 0 background, 1 text
@@ -51,8 +57,7 @@ class Distortion:
             ink += uniform(count, 0.0, self.blur) * (tf.nn.avg_pool2d(ink, 3, 1, "SAME") - ink)
         pixels = self._paint(ink)
         pixels += tf.random.normal(tf.shape(pixels)) * self.grain * uniform(count, 0.0, 1.0) ** 2
-        pixels = tf.saturate_cast(tf.round(255 * pixels), images.dtype)
-        return tf.ensure_shape(pixels, images.shape), labels
+        return tf.saturate_cast(tf.round(255 * pixels), images.dtype)
 
     def _change_strokes(self, ink: tf.Tensor) -> tf.Tensor:  # some get thicker, thinner, or outlines only
         thick = tf.nn.max_pool2d(ink, 3, 1, "SAME")

@@ -24,6 +24,7 @@ from helpers.training.fit import Training, compile_model, save_model, train
 from helpers.training.workers import Workers, loss_told
 
 MORE = {"train_count": 60_000, "epochs": 6}  # on the full profile, for `robust`
+AUGMENT = Distortion(spared=0.15)  # of `robust`; the share was chosen by validation captchas
 STEPS = 300  # of training on a few adopted pictures, with the weights of another network to begin with
 FEW, DRAWN = 200, 2_000  # with fewer training pictures, so many captchas of these characters are drawn beside them
 
@@ -45,9 +46,9 @@ def run_experiment(
     style = ROBUST if robust else style
     workers = Workers(strategy)
     settings = load_settings(name, profile, style=style) if style else open_experiment(name, profile)
-    settings = dataclasses.replace(settings, shards=shards)
-    settings = dataclasses.replace(settings, **MORE) if robust and settings.profile == "full" else settings
-    augment = Distortion() if robust else shift_batch
+    more = MORE if robust and settings.profile == "full" else {}
+    settings = dataclasses.replace(settings, shards=shards, **more)
+    augment = AUGMENT if robust else shift_batch
     if settings.adopted and start_from:
         few = settings.train_count < FEW
         augment = beside_drawn(settings.style) if few else shift_batch
