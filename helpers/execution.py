@@ -63,11 +63,9 @@ def execute(path: Path, target: Path, why: str = "", stamp: dict[str, Any] | Non
     quiet = {"record_timing": False, "store_widget_state": False, "extra_arguments": ["--log-level=40"]}  # errors only
     options = {"kernel_name": "python3", "coalesce_streams": True, "timeout": CELL_TIMEOUT, "resources": place, **quiet}
     look = {"bar_format": "  cell {n_fmt} of {total_fmt} |{bar:20}| {elapsed}{postfix}", "miniters": 0}
-    hooks = {
-        "on_cell_start": lambda cell, **_: client.tell(cell),
-        "on_cell_executed": lambda cell, **_: client.tell(cell, done=1),
-    }
-    client = Watched(notebook, **options, **hooks)
+    client = Watched(notebook, **options)
+    client.on_cell_start = lambda cell, **_: client.tell(cell)
+    client.on_cell_executed = lambda cell, **_: client.tell(cell, done=1)
     try:
         cells = sum(cell.cell_type == "code" for cell in notebook.cells)
         with tqdm(total=cells, file=sys.stdout, mininterval=1, **look) as client.bar:

@@ -42,10 +42,7 @@ class Distortion:
     def __call__(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         spared = tf.cast(tf.round(self.spared * tf.cast(tf.shape(images)[0], tf.float32)), tf.int32)
         moved, _ = shift_batch(images[:spared], labels[:spared])
-        return tf.ensure_shape(tf.concat([moved, self._distort(images[spared:])], axis=0), images.shape), labels
-
-    def _distort(self, images: tf.Tensor) -> tf.Tensor:
-        grey = tf.cast(images, tf.float32)
+        grey = tf.cast(images[spared:], tf.float32)
         lightest, darkest = (of(grey, axis=[1, 2, 3], keepdims=True) for of in (tf.reduce_max, tf.reduce_min))
         ink = (lightest - grey) / tf.maximum(lightest - darkest, 1.0)  # 0 background, 1 text
         ink, count = self._move(self._change_strokes(ink)), tf.shape(ink)[0]
@@ -57,7 +54,8 @@ class Distortion:
             ink += uniform(count, 0.0, self.blur) * (tf.nn.avg_pool2d(ink, 3, 1, "SAME") - ink)
         pixels = self._paint(ink)
         pixels += tf.random.normal(tf.shape(pixels)) * self.grain * uniform(count, 0.0, 1.0) ** 2
-        return tf.saturate_cast(tf.round(255 * pixels), images.dtype)
+        changed = tf.saturate_cast(tf.round(255 * pixels), images.dtype)
+        return tf.ensure_shape(tf.concat([moved, changed], axis=0), images.shape), labels
 
     def _change_strokes(self, ink: tf.Tensor) -> tf.Tensor:  # some get thicker, thinner, or outlines only
         thick = tf.nn.max_pool2d(ink, 3, 1, "SAME")

@@ -46,8 +46,7 @@ def run_experiment(
     style = ROBUST if robust else style
     workers = Workers(strategy)
     settings = load_settings(name, profile, style=style) if style else open_experiment(name, profile)
-    more = MORE if robust and settings.profile == "full" else {}
-    settings = dataclasses.replace(settings, shards=shards, **more)
+    settings = dataclasses.replace(settings, shards=shards, **(MORE if robust and settings.profile == "full" else {}))
     augment = AUGMENT if robust else shift_batch
     if settings.adopted and start_from:
         few = settings.train_count < FEW
