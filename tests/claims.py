@@ -118,8 +118,8 @@ CLAIMS: dict[str, dict[str, str]] = {
             "for other in ('lookalike', 'default'))"
         ),
         "a22e0037": (
-            "found['grey, 0 labels'].high < 2 * found['main component, 0 labels'].value < 0.1 and "
-            "found['grey, 300 labels'].high > found['main component, 300 labels'].low"
+            "all(max(one.low for one in three) <= min(one.high for one in three) and "
+            "max(one.high for one in three) < 0.1 for three in (list(found.values())[::2], list(found.values())[1::2]))"
         ),
     },
     "beyond/try_styles": {},
