@@ -181,6 +181,7 @@ def test_a_share_of_a_batch_is_only_moved(share, spared):
     places = itertools.product(range(2 * SHIFT_Y + 1), range(2 * SHIFT_X + 1))
     moved = np.array([padded[:, y : y + height, x : x + width] == changed for y, x in places]).all(axis=(2, 3, 4))
     assert moved.any(axis=0).tolist() == [True] * spared + [False] * (len(IMAGES) - spared)
+    assert not spared or (changed[:spared] != IMAGES[:spared]).any()
 
 
 def test_a_share_of_nothing_is_nothing():
