@@ -44,16 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = ArgumentParser("python -m helpers", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=["run", "clean", "read", "train", "cluster"])
-    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE")
     parser.add_argument("--csv", action="store_true", help="rows of file, text, confidence, familiar and error")
     parser.add_argument("--experiment", help="which one reads the files or is trained, if not default")
     parser.add_argument("--out", metavar="TABLE", help="write these rows into a file instead; it is gone on with")
-    parser.add_argument("--processes", type=int, metavar="N", help="how many read at once")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="how many read at once")
     parser.add_argument("--workers", type=int, metavar="N", help="how many processes train together, 2 if not told")
     parser.add_argument("--shards", metavar="ADDRESS", help="where the shards lie, if not in the experiment's folder")
     parser.add_argument("--wait", type=float, metavar="SECONDS", help="how long a worker waits for the others to come")
     given = parser.parse_intermixed_args(arguments)
-    told = [name for name, value in vars(given).items() if name != "task" and value not in (None, False, [])]
+    told = [name for name, value in vars(given).items() if name != "task" and value != parser.get_default(name)]
     if unwanted := [name for name in told if name not in OPTIONS.get(given.task, ())]:
         parser.error(f"`{given.task}` takes no {', '.join(unwanted)}")
     if given.task == "read" and not given.files:
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         try:
             own = load_settings(given.experiment or "default", settings.profile)
-            read_files(own, given.files, given.csv, given.out, 1 if given.processes is None else given.processes)
+            read_files(own, given.files, given.csv, given.out, given.processes)
         except KeyboardInterrupt:
             raise Stopped("Stopped.") from None
 

@@ -113,6 +113,14 @@ CLAIMS: dict[str, dict[str, str]] = {
     "beyond/your_own_pictures": {
         "a22e0021": "wrong == [sum(r.text != t for r, t in zip(each, truth.values())) for each in (before, after)]",
         "a22e0023": "all(before[index].text != list(truth.values())[index] for index in missed)",
+        "a22e0029": (
+            "all(robust < default for package in packages[:2] for robust, default in "
+            "zip(curve(package, 'robust')[1][:4], curve(package, 'default')[1][:4], strict=True))"
+        ),
+        "a22e0033": (
+            "all(sure < lot for package in packages[:2] for sure, lot in "
+            "zip(curve(package, 'robust', 'least sure')[1], curve(package, 'robust')[1][2:5], strict=True))"
+        ),
         "a22e0035": (
             "all(np.mean(curve(packages[0], 'robust')[1][:5]) < np.mean(curve(packages[0], other)[1][:5]) "
             "for other in ('lookalike', 'default'))"
@@ -141,7 +149,7 @@ NO_CLAIM: dict[str, str] = {
     "beyond/where_it_fails": "b4-06",
     "beyond/variable_length": "b2-10 b2-20 b2-22",
     "beyond/carry_over": "b1-06 b1-24",
-    "beyond/your_own_pictures": "a22e0005 a22e0013 a22e0017 a22e0029 a22e0033 a22e0019",
+    "beyond/your_own_pictures": "a22e0005 a22e0013 a22e0017 a22e0019",
     "beyond/many_machines": "mm-09",
     "beyond/try_styles": "b7e10016 b7e10007 b7e1000b b7e1000f",
 }

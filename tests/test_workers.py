@@ -408,6 +408,7 @@ def test_a_killed_worker_costs_at_most_an_epoch(tmp_path):
         (["run", "--workers", "2"], "`run` takes no workers"),
         (["train", "--workers", "2"], "`train` takes no workers"),
         (["cluster", "--processes", "2"], "`cluster` takes no processes"),
+        (["train", "--processes", "0"], "`train` takes no processes"),
         (["read"], "`read` takes files, patterns or folders"),
     ],
 )
